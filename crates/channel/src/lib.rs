@@ -1,0 +1,1 @@
+//! CSP channels: rendezvous and bounded, select, timers and pipeline stages

@@ -1,0 +1,299 @@
+use std::any::{Any, TypeId};
+use std::borrow::Cow;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use uuid::Uuid;
+use web_time::Instant;
+
+use crate::scope::Scope;
+use crate::{
+    BoxFuture, Cause, Clock, Instruments, Series, Span, SpanKind, SpanStart, Timestamp, TraceContext,
+};
+
+/// A deadline, a cancellation with its cause, the trace, typed values and the process's instruments.
+///
+/// Cheap to clone, and safe to share between threads; clones are the same context. A derived context ends when
+/// the one that it comes from does, never the other way, and never has a later deadline.
+#[derive(Clone)]
+pub struct Context {
+    scope: Arc<Scope>,
+    carried: Arc<Carried>,
+}
+
+/// What a context carries besides its end.
+struct Carried {
+    parent: Option<Arc<Carried>>,
+    value: Option<(TypeId, Box<dyn Any + Send + Sync>)>,
+    trace: Option<TraceContext>,
+    instruments: Arc<Instruments>,
+}
+
+impl Context {
+    /// A root context with the machine's clock, identifiers and tasks, and no telemetry.
+    ///
+    /// It never ends. Start from it in `main`, in tests and at the top of a page, nowhere else.
+    pub fn background() -> Self {
+        Self::root(Instruments::default())
+    }
+
+    /// A root context with these instruments. It never ends.
+    pub fn root(instruments: Instruments) -> Self {
+        let carried = Carried { parent: None, value: None, trace: None, instruments: Arc::new(instruments) };
+        Self { scope: Scope::root(), carried: Arc::new(carried) }
+    }
+
+    /// A child that ends after `timeout` at the latest.
+    #[must_use]
+    pub fn with_timeout(&self, timeout: Duration) -> Self {
+        // A timeout beyond what the clock can count never comes.
+        self.derive(self.clock().now().checked_add(timeout))
+    }
+
+    /// A child that ends at `deadline` at the latest.
+    #[must_use]
+    pub fn with_deadline(&self, deadline: Instant) -> Self {
+        self.derive(Some(deadline))
+    }
+
+    /// A child, and the handle that ends it. Dropping the handle does not.
+    #[must_use]
+    pub fn with_cancel(&self) -> (Self, Cancel) {
+        let child = self.derive(None);
+        (child.clone(), Cancel(child))
+    }
+
+    /// The same context with one more value, found by its type. A later value of the same type hides this one.
+    ///
+    /// Values describe the request: its idempotency key, its tenant. Dependencies are fields, never values.
+    #[must_use]
+    pub fn with_value<T: Any + Send + Sync>(&self, value: T) -> Self {
+        self.carry(Some((TypeId::of::<T>(), Box::new(value))), self.carried.trace)
+    }
+
+    /// The same context as a part of this trace, as it came with a request.
+    #[must_use]
+    pub fn with_trace(&self, trace: Option<TraceContext>) -> Self {
+        self.carry(None, trace)
+    }
+
+    /// Keeps the values, trace and instruments, and drops deadline and cancellation: for what must be finished.
+    #[must_use]
+    pub fn shielded(&self) -> Self {
+        Self { scope: Scope::root(), carried: Arc::clone(&self.carried) }
+    }
+
+    /// Starts an operation inside this one. It ends when the span is dropped.
+    pub fn span(&self, name: impl Into<Cow<'static, str>>) -> Span {
+        self.span_of(SpanKind::Internal, name)
+    }
+
+    /// Starts an operation on one side of a call.
+    pub fn span_of(&self, kind: SpanKind, name: impl Into<Cow<'static, str>>) -> Span {
+        let Some(tracer) = &self.carried.instruments.tracer else {
+            return Span::new(self.clone(), None);
+        };
+        let start = SpanStart { name: name.into(), kind, parent: self.carried.trace };
+        let (trace, recording) = tracer.start(start);
+        Span::new(self.with_trace(Some(trace)), recording)
+    }
+
+    /// Why this context ended; `None` while it has not.
+    pub fn cause(&self) -> Option<Cause> {
+        if self.scope.noticed().is_none() {
+            let deadline = self.scope.deadline?;
+            let now = self.clock().now();
+            if now < deadline {
+                return None;
+            }
+            self.scope.end(&Cause::DeadlineExceeded, now);
+        }
+        self.scope.noticed().cloned()
+    }
+
+    /// `Err` with the cause once this context ended. Loops call it every bounded number of steps.
+    pub fn check(&self) -> Result<(), Cause> {
+        self.cause().map_or(Ok(()), Err)
+    }
+
+    /// The point in time at which this context ends at the latest.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.scope.deadline
+    }
+
+    /// The budget: what is left until the deadline, zero when it passed, `None` without one.
+    pub fn remaining(&self) -> Option<Duration> {
+        let deadline = self.scope.deadline?;
+        Some(deadline.saturating_duration_since(self.clock().now()))
+    }
+
+    /// Completes with the cause when this context ends. Cancel-safe.
+    pub fn done(&self) -> Done<'_> {
+        Done { context: self, key: None, timer: None }
+    }
+
+    /// The output of `future`, or the cause when this context ends first; `future` is then dropped.
+    ///
+    /// An output that is there wins over a cause that is there too. While it is polled, log records carry this
+    /// context's trace. Dropping the returned future drops `future`.
+    pub async fn run<F: Future>(&self, future: F) -> Result<F::Output, Cause> {
+        let mut future = pin!(future);
+        let mut done = self.done();
+        poll_fn(|cx| {
+            let polled = TraceContext::enter(self.carried.trace, || future.as_mut().poll(cx));
+            match polled {
+                Poll::Ready(output) => Poll::Ready(Ok(output)),
+                Poll::Pending => Pin::new(&mut done).poll(cx).map(Err),
+            }
+        })
+        .await
+    }
+
+    /// The output of `future`, however this context ends; log records carry this context's trace.
+    pub async fn trace_in<F: Future>(&self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        poll_fn(|cx| TraceContext::enter(self.carried.trace, || future.as_mut().poll(cx))).await
+    }
+
+    /// Waits for `duration`, or ends early with the cause. Cancel-safe.
+    pub async fn sleep(&self, duration: Duration) -> Result<(), Cause> {
+        match self.clock().now().checked_add(duration) {
+            Some(at) => self.run(self.clock().sleep_until(at)).await,
+            None => Err(self.done().await),
+        }
+    }
+
+    /// The value of this type that was put in last.
+    pub fn value<T: Any + Send + Sync>(&self) -> Option<&T> {
+        let mut carried = Some(&self.carried);
+        while let Some(here) = carried {
+            if let Some((id, value)) = &here.value
+                && *id == TypeId::of::<T>()
+            {
+                return value.downcast_ref();
+            }
+            carried = here.parent.as_ref();
+        }
+        None
+    }
+
+    /// The place of this operation in its trace.
+    pub fn trace(&self) -> Option<TraceContext> {
+        self.carried.trace
+    }
+
+    /// The process's instruments.
+    pub fn instruments(&self) -> &Instruments {
+        &self.carried.instruments
+    }
+
+    /// Monotonic and wall-clock time.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.carried.instruments.clock
+    }
+
+    /// The wall-clock time.
+    pub fn wall(&self) -> Timestamp {
+        self.clock().wall()
+    }
+
+    /// A new identifier.
+    pub fn uuid(&self) -> Uuid {
+        self.carried.instruments.ids.uuid()
+    }
+
+    /// The series of a metric; without a meter it records nothing.
+    pub fn series(&self, metric: &crate::Metric, labels: &[(&'static str, &str)]) -> Series {
+        self.carried
+            .instruments
+            .meter
+            .as_ref()
+            .map_or_else(Series::default, |meter| meter.series(metric, labels))
+    }
+
+    fn derive(&self, deadline: Option<Instant>) -> Self {
+        Self { scope: Scope::child(&self.scope, deadline), carried: Arc::clone(&self.carried) }
+    }
+
+    fn carry(
+        &self,
+        value: Option<(TypeId, Box<dyn Any + Send + Sync>)>,
+        trace: Option<TraceContext>,
+    ) -> Self {
+        let carried = Carried {
+            parent: Some(Arc::clone(&self.carried)),
+            value,
+            trace,
+            instruments: Arc::clone(&self.carried.instruments),
+        };
+        Self { scope: Arc::clone(&self.scope), carried: Arc::new(carried) }
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("deadline", &self.scope.deadline)
+            .field("cause", &self.scope.noticed())
+            .field("trace", &self.carried.trace)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Ends the context that it came with. Clones end the same one; dropping all of them ends nothing.
+#[derive(Clone, Debug)]
+pub struct Cancel(Context);
+
+impl Cancel {
+    /// Ends the context and its descendants with this cause; later calls do nothing.
+    pub fn cancel(&self, cause: Cause) {
+        self.0.scope.end(&cause, self.0.clock().now());
+    }
+}
+
+/// Completes with the cause when its context ends: see [`Context::done`].
+pub struct Done<'a> {
+    context: &'a Context,
+    key: Option<usize>,
+    timer: Option<BoxFuture<'static, ()>>,
+}
+
+impl Future for Done<'_> {
+    type Output = Cause;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Cause> {
+        let this = &mut *self;
+        if let Some(cause) = this.context.cause() {
+            return Poll::Ready(cause);
+        }
+        if let Some(deadline) = this.context.scope.deadline {
+            let timer = this.timer.get_or_insert_with(|| this.context.clock().sleep_until(deadline));
+            if timer.as_mut().poll(cx).is_ready() {
+                this.context.scope.end(&Cause::DeadlineExceeded, deadline);
+            }
+        }
+        if this.context.scope.wait(&mut this.key, cx.waker()) {
+            return Poll::Pending;
+        }
+        // `wait` said that the scope has ended, and an ended scope has a cause.
+        Poll::Ready(this.context.scope.noticed().cloned().unwrap_or(Cause::DeadlineExceeded))
+    }
+}
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            self.context.scope.stop_waiting(key);
+        }
+    }
+}
+
+impl fmt::Debug for Done<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Done").field("context", self.context).finish_non_exhaustive()
+    }
+}

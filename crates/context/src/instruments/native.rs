@@ -1,0 +1,15 @@
+use crate::instruments::{Abort, BoxFuture};
+
+pub(super) fn spawn(task: BoxFuture<'static, ()>) -> Box<dyn Abort> {
+    Box::new(tokio::spawn(task).abort_handle())
+}
+
+impl Abort for tokio::task::AbortHandle {
+    fn abort(&self) {
+        tokio::task::AbortHandle::abort(self);
+    }
+}
+
+pub(super) fn spawn_blocking(work: Box<dyn FnOnce() + Send>) {
+    tokio::task::spawn_blocking(work);
+}

@@ -1,0 +1,1 @@
+//! The messaging port: publish, durable subscribe, relay and inbox

@@ -1,0 +1,1 @@
+//! A foundation for microservices: settings, composition and lifecycle

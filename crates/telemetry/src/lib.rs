@@ -1,0 +1,1 @@
+//! Logs, traces and metrics in one call, and their capture in tests

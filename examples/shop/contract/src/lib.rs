@@ -1,0 +1,1 @@
+//! The shop's endpoints as values, and typed clients as ports

@@ -1,0 +1,1 @@
+//! The shop's business core: pure, native and in the browser

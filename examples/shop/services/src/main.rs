@@ -1,0 +1,2 @@
+//! The shop's services in one binary.
+fn main() {}

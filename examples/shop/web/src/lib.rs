@@ -1,0 +1,1 @@
+//! The shop's page: the core in the browser

@@ -1,0 +1,1 @@
+//! System tests: the shop as its users meet it

@@ -1,0 +1,2 @@
+//! What a person does twice: `cargo xtask shop`, `cargo xtask test` and the others.
+fn main() {}
