@@ -215,6 +215,11 @@ impl Context {
             .map_or_else(Series::default, |meter| meter.series(metric, labels))
     }
 
+    /// Ends this context and its descendants; the first cause wins.
+    pub(crate) fn end(&self, cause: &Cause) {
+        self.scope.end(cause, self.clock().now());
+    }
+
     fn derive(&self, deadline: Option<Instant>) -> Self {
         Self { scope: Scope::child(&self.scope, deadline), carried: Arc::clone(&self.carried) }
     }
@@ -251,7 +256,7 @@ pub struct Cancel(Context);
 impl Cancel {
     /// Ends the context and its descendants with this cause; later calls do nothing.
     pub fn cancel(&self, cause: Cause) {
-        self.0.scope.end(&cause, self.0.clock().now());
+        self.0.end(&cause);
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::{Clock, Meter, SystemClock, Tracer};
+use crate::{BlockingPool, Clock, Meter, SystemClock, Tracer};
 
 /// A boxed future that moves between threads: what a port held as `Arc<dyn …>` returns.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -82,6 +82,8 @@ pub struct Instruments {
     pub ids: Arc<dyn Ids>,
     /// Starts tasks.
     pub spawner: Arc<dyn Spawner>,
+    /// Limits the blocking work that runs at once.
+    pub blocking: BlockingPool,
     /// Records spans; `None` records nothing, and costs nothing.
     pub tracer: Option<Arc<dyn Tracer>>,
     /// Records metrics; `None` records nothing.
@@ -94,6 +96,7 @@ impl Default for Instruments {
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds),
             spawner: Arc::new(SystemSpawner),
+            blocking: BlockingPool::default(),
             tracer: None,
             meter: None,
         }

@@ -18,21 +18,27 @@
 //! assert_eq!(root.check(), Ok(()));
 //! ```
 
+mod answer;
+mod blocking;
 mod cause;
 mod clock;
 mod context;
 mod failure;
+mod group;
 mod idempotency;
 mod instruments;
 mod metric;
+mod places;
 mod scope;
 mod span;
 mod timestamp;
 
+pub use blocking::BlockingPool;
 pub use cause::Cause;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use context::{Cancel, Context, Done};
 pub use failure::{Fail, Failure, Kind};
+pub use group::{Group, GroupError, Refused, Task, TaskGone};
 pub use idempotency::IdempotencyKey;
 pub use instruments::{Abort, BoxFuture, Ids, Instruments, RandomIds, Spawner, SystemSpawner};
 pub use metric::{Meter, Metric, MetricKind, Record, Series};
