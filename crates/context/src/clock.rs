@@ -21,7 +21,10 @@ pub trait Clock: Send + Sync + 'static {
     fn sleep_until(&self, at: Instant) -> BoxFuture<'static, ()>;
 }
 
-/// The machine's clock: tokio's timers on a server, `setTimeout` in the browser.
+/// The machine's clock: tokio's timers on a server, `setTimeout` in the browser's pages and workers.
+///
+/// On a server it sleeps inside a tokio runtime with its time enabled only, and panics elsewhere; telling the time
+/// works everywhere. It follows a test that pauses tokio's time, but for [`Clock::wall`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -65,7 +68,7 @@ impl ManualClock {
         Self(Arc::new(Mutex::new(Manual { now: system::now(), wall, sleepers: slab::Slab::new() })))
     }
 
-    /// Moves both times on and wakes whoever slept until then.
+    /// Moves both times on and wakes whoever slept until then. The wall-clock time stops at [`Timestamp::MAX`].
     pub fn advance(&self, by: Duration) {
         let due: Vec<Waker> = {
             let mut manual = self.lock();
@@ -118,14 +121,15 @@ impl Future for ManualSleep {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<()> {
         let this = &mut *self;
+        // A waker may drop a task that sleeps by this clock, so the old one outlives the lock.
+        let mut waker = cx.waker().clone();
         let mut manual = this.clock.lock();
         if manual.now >= this.at {
             return Poll::Ready(());
         }
-        let sleeper = (this.at, cx.waker().clone());
         match this.key {
-            Some(key) => manual.sleepers[key] = sleeper,
-            None => this.key = Some(manual.sleepers.insert(sleeper)),
+            Some(key) => std::mem::swap(&mut manual.sleepers[key].1, &mut waker),
+            None => this.key = Some(manual.sleepers.insert((this.at, waker))),
         }
         Poll::Pending
     }
@@ -134,7 +138,8 @@ impl Future for ManualSleep {
 impl Drop for ManualSleep {
     fn drop(&mut self) {
         if let Some(key) = self.key {
-            self.clock.lock().sleepers.remove(key);
+            let sleeper = self.clock.lock().sleepers.try_remove(key);
+            drop(sleeper);
         }
     }
 }

@@ -26,11 +26,28 @@ pub struct Context {
 }
 
 /// What a context carries besides its end.
+#[derive(Clone)]
 struct Carried {
-    parent: Option<Arc<Carried>>,
-    value: Option<(TypeId, Box<dyn Any + Send + Sync>)>,
+    values: Option<Arc<Value>>,
     trace: Option<TraceContext>,
     instruments: Arc<Instruments>,
+}
+
+/// The last of a chain of values. Children share the chain of the context that they come from.
+struct Value {
+    before: Option<Arc<Value>>,
+    type_id: TypeId,
+    value: Box<dyn Any + Send + Sync>,
+}
+
+impl Drop for Value {
+    fn drop(&mut self) {
+        // A loop, since a long chain would drop by recursion.
+        let mut before = self.before.take();
+        while let Some(mut value) = before.and_then(Arc::into_inner) {
+            before = value.before.take();
+        }
+    }
 }
 
 impl Context {
@@ -43,7 +60,7 @@ impl Context {
 
     /// A root context with these instruments. It never ends.
     pub fn root(instruments: Instruments) -> Self {
-        let carried = Carried { parent: None, value: None, trace: None, instruments: Arc::new(instruments) };
+        let carried = Carried { values: None, trace: None, instruments: Arc::new(instruments) };
         Self { scope: Scope::root(), carried: Arc::new(carried) }
     }
 
@@ -72,13 +89,15 @@ impl Context {
     /// Values describe the request: its idempotency key, its tenant. Dependencies are fields, never values.
     #[must_use]
     pub fn with_value<T: Any + Send + Sync>(&self, value: T) -> Self {
-        self.carry(Some((TypeId::of::<T>(), Box::new(value))), self.carried.trace)
+        let before = self.carried.values.clone();
+        let value = Value { before, type_id: TypeId::of::<T>(), value: Box::new(value) };
+        self.carry(Carried { values: Some(Arc::new(value)), ..(*self.carried).clone() })
     }
 
     /// The same context as a part of this trace, as it came with a request.
     #[must_use]
     pub fn with_trace(&self, trace: Option<TraceContext>) -> Self {
-        self.carry(None, trace)
+        self.carry(Carried { trace, ..(*self.carried).clone() })
     }
 
     /// Keeps the values, trace and instruments, and drops deadline and cancellation: for what must be finished.
@@ -169,14 +188,12 @@ impl Context {
 
     /// The value of this type that was put in last.
     pub fn value<T: Any + Send + Sync>(&self) -> Option<&T> {
-        let mut carried = Some(&self.carried);
-        while let Some(here) = carried {
-            if let Some((id, value)) = &here.value
-                && *id == TypeId::of::<T>()
-            {
-                return value.downcast_ref();
+        let mut values = self.carried.values.as_deref();
+        while let Some(here) = values {
+            if here.type_id == TypeId::of::<T>() {
+                return here.value.downcast_ref();
             }
-            carried = here.parent.as_ref();
+            values = here.before.as_deref();
         }
         None
     }
@@ -224,17 +241,7 @@ impl Context {
         Self { scope: Scope::child(&self.scope, deadline), carried: Arc::clone(&self.carried) }
     }
 
-    fn carry(
-        &self,
-        value: Option<(TypeId, Box<dyn Any + Send + Sync>)>,
-        trace: Option<TraceContext>,
-    ) -> Self {
-        let carried = Carried {
-            parent: Some(Arc::clone(&self.carried)),
-            value,
-            trace,
-            instruments: Arc::clone(&self.carried.instruments),
-        };
+    fn carry(&self, carried: Carried) -> Self {
         Self { scope: Arc::clone(&self.scope), carried: Arc::new(carried) }
     }
 }

@@ -4,7 +4,7 @@
 //! 1. A scope's cause is set once, and never while its lock is free to register: a child or waker that is
 //!    registered under the lock is reached by the cancellation that comes after it.
 //! 2. A scope owns its parent and is known to it by a weak reference; dropping it removes that reference.
-//! 3. No lock is held while another scope's lock is taken or a waker is called.
+//! 3. No lock is held while another scope's lock is taken, or a waker is called or dropped.
 //! 4. A scope's deadline is never later than its parent's.
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::Waker;
@@ -87,20 +87,23 @@ impl Scope {
 
     /// Registers or renews a waker; `false` when the scope has ended, as far as anybody noticed.
     pub(crate) fn wait(&self, key: &mut Option<usize>, waker: &Waker) -> bool {
+        let mut waker = waker.clone();
         let mut links = self.links();
         if self.cause.get().is_some() {
+            // The end took all wakers, this one too.
             *key = None;
             return false;
         }
         match *key {
-            Some(key) => links.waiting[key].clone_from(waker),
-            None => *key = Some(links.waiting.insert(waker.clone())),
+            Some(key) => std::mem::swap(&mut links.waiting[key], &mut waker),
+            None => *key = Some(links.waiting.insert(waker)),
         }
         true
     }
 
     pub(crate) fn stop_waiting(&self, key: usize) {
-        self.links().waiting.try_remove(key);
+        let waker = self.links().waiting.try_remove(key);
+        drop(waker);
     }
 
     fn links(&self) -> MutexGuard<'_, Links> {

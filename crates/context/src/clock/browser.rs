@@ -1,13 +1,17 @@
-//! Timers by `setTimeout`, which pages and workers both have. A JavaScript handle is not `Send`, so a timer is a
-//! task of the page's one thread that wakes the sleeper through shared state.
+//! Timers by `setTimeout`, which pages and workers both have.
+//!
+//! A JavaScript handle is not `Send`, and a sleep must be. So the timers live with the one thread that made them, and
+//! a sleep knows its timer by a number.
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
-use js_sys::{Function, Promise, Reflect};
-use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::prelude::wasm_bindgen;
 use web_time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::Timestamp;
@@ -22,16 +26,22 @@ pub(super) fn wall() -> Timestamp {
     Timestamp::default().plus(since_epoch)
 }
 
-/// `setTimeout` counts in 32-bit milliseconds: a longer sleep is taken in steps.
-const STEP_MS_MAX: u128 = i32::MAX as u128;
-
 pub(super) fn sleep_until(at: Instant) -> BoxFuture<'static, ()> {
-    Box::pin(Sleep { at, waker: None })
+    Box::pin(Sleep { at, timer: None })
+}
+
+#[wasm_bindgen]
+extern "C" {
+    // Numbers in a page and in a worker; only a page's and a worker's global object are ever `this`.
+    #[wasm_bindgen(js_name = setTimeout)]
+    fn set_timeout(callback: &Closure<dyn FnMut()>, millis: i32) -> JsValue;
+    #[wasm_bindgen(js_name = clearTimeout)]
+    fn clear_timeout(handle: &JsValue);
 }
 
 struct Sleep {
     at: Instant,
-    waker: Option<Arc<Mutex<Option<Waker>>>>,
+    timer: Option<u64>,
 }
 
 impl Future for Sleep {
@@ -42,40 +52,76 @@ impl Future for Sleep {
         if left.is_zero() {
             return Poll::Ready(());
         }
-        if let Some(waker) = &self.waker {
-            let mut waker = waker.lock().unwrap_or_else(PoisonError::into_inner);
-            // An empty slot is a timer that fired a little early, or the end of a step: sleep again.
-            if waker.is_some() {
-                *waker = Some(cx.waker().clone());
-                return Poll::Pending;
-            }
+        let waits = self.timer.is_some_and(|timer| Timers::renew(timer, cx.waker()));
+        if !waits {
+            // The first look, a timer that fired a little early, or the end of a step: sleep on.
+            self.timer = Some(Timers::start(left, cx.waker()));
         }
-        let waker = Arc::new(Mutex::new(Some(cx.waker().clone())));
-        let millis = left.as_micros().div_ceil(1_000).min(STEP_MS_MAX) as i32;
-        wake_after(millis, Arc::downgrade(&waker));
-        self.waker = Some(waker);
         Poll::Pending
     }
 }
 
-fn wake_after(millis: i32, sleeper: std::sync::Weak<Mutex<Option<Waker>>>) {
-    wasm_bindgen_futures::spawn_local(async move {
-        // `setTimeout` is a global function of every browser context, so the promise cannot be rejected.
-        let _ = JsFuture::from(timeout(millis)).await;
-        let waker =
-            sleeper.upgrade().and_then(|waker| waker.lock().unwrap_or_else(PoisonError::into_inner).take());
-        if let Some(waker) = waker {
-            waker.wake();
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        if let Some(timer) = self.timer {
+            Timers::stop(timer);
         }
-    });
+    }
 }
 
-fn timeout(millis: i32) -> Promise {
-    Promise::new(&mut |resolve, _reject| {
-        let global = js_sys::global();
-        let set = Reflect::get(&global, &JsValue::from_str("setTimeout")).ok();
-        if let Some(set) = set.and_then(|set| set.dyn_into::<Function>().ok()) {
-            let _ = set.call2(&global, &resolve, &JsValue::from(millis));
+/// The timers of this thread that have not fired.
+#[derive(Default)]
+struct Timers {
+    next: u64,
+    waiting: HashMap<u64, Timer>,
+}
+
+struct Timer {
+    waker: Waker,
+    handle: JsValue,
+    _callback: Closure<dyn FnMut()>,
+}
+
+thread_local! {
+    static TIMERS: RefCell<Timers> = RefCell::default();
+}
+
+/// `setTimeout` counts in 32-bit milliseconds: a longer sleep is taken in steps.
+const STEP_MS_MAX: u128 = i32::MAX as u128;
+
+impl Timers {
+    fn start(left: Duration, waker: &Waker) -> u64 {
+        let millis = left.as_micros().div_ceil(1_000).min(STEP_MS_MAX);
+        TIMERS.with_borrow_mut(|timers| {
+            let timer = timers.next;
+            timers.next += 1;
+            let callback = Closure::once(move || Self::fire(timer));
+            let handle = set_timeout(&callback, i32::try_from(millis).unwrap_or(i32::MAX));
+            timers.waiting.insert(timer, Timer { waker: waker.clone(), handle, _callback: callback });
+            timer
+        })
+    }
+
+    /// Whether the timer has yet to fire; it then wakes `waker`.
+    fn renew(timer: u64, waker: &Waker) -> bool {
+        let waker = waker.clone();
+        let old = TIMERS.with_borrow_mut(|timers| {
+            timers.waiting.get_mut(&timer).map(|timer| std::mem::replace(&mut timer.waker, waker))
+        });
+        old.is_some()
+    }
+
+    fn fire(timer: u64) {
+        let fired = TIMERS.with_borrow_mut(|timers| timers.waiting.remove(&timer));
+        if let Some(fired) = fired {
+            fired.waker.wake_by_ref();
         }
-    })
+    }
+
+    fn stop(timer: u64) {
+        let stopped = TIMERS.with_borrow_mut(|timers| timers.waiting.remove(&timer));
+        if let Some(stopped) = stopped {
+            clear_timeout(&stopped.handle);
+        }
+    }
 }
