@@ -1,0 +1,227 @@
+//! Hands the events of an outbox to a bus.
+//!
+//! Invariants:
+//! 1. An event is marked as sent only after the bus said that its delivery is certain.
+//! 2. The events of one entity are published one after the other, in order; an entity whose event failed is held
+//!    back until that event is tried again.
+//! 3. What is unsent is read anew each time: no high-water mark skips what commits late.
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{StreamExt, iter};
+use staffa_context::{Cause, Context, Failure, Instant, Kind, Metric, MetricKind, SpanKind, TraceContext};
+use staffa_storage::{Event, Store};
+use uuid::Uuid;
+
+use crate::Bus;
+
+const PUBLISHED: Metric = Metric {
+    name: "outbox_events_published",
+    help: "Events that the relay handed to the bus, by result.",
+    kind: MetricKind::Counter,
+};
+const HELD: Metric = Metric {
+    name: "outbox_entities_held",
+    help: "Entities whose events wait since one of them failed.",
+    kind: MetricKind::Gauge,
+};
+
+/// How a relay works.
+#[derive(Clone, Debug)]
+pub struct RelayOptions {
+    /// How many events are read at once; 100 by default.
+    pub batch_max: usize,
+    /// How many entities are served at once; 16 by default.
+    pub entities_max: usize,
+    /// How long it waits when nothing was there, unless it is nudged; 250 ms by default.
+    pub idle: Duration,
+    /// How long one event may take to be published; 30 s by default.
+    pub timeout: Duration,
+    /// How long an entity is held after its event failed first; it doubles with each failure. 100 ms by default.
+    pub backoff: Duration,
+    /// How long an entity is held at most; 30 s by default.
+    pub backoff_max: Duration,
+    /// How many entities may be held before the relay stops reading until one is due; 1,000 by default.
+    pub held_max: usize,
+}
+
+impl Default for RelayOptions {
+    fn default() -> Self {
+        Self {
+            batch_max: 100,
+            entities_max: 16,
+            idle: Duration::from_millis(250),
+            timeout: Duration::from_secs(30),
+            backoff: Duration::from_millis(100),
+            backoff_max: Duration::from_secs(30),
+            held_max: 1_000,
+        }
+    }
+}
+
+/// Hands the events of one outbox to a bus, until its context ends.
+pub struct Relay {
+    store: Arc<dyn Store>,
+    bus: Arc<dyn Bus>,
+    options: RelayOptions,
+    nudge: Nudge,
+}
+
+/// Tells an idle relay that there is something to send. Clones nudge the same relay; it costs an atomic when the
+/// relay is awake.
+#[derive(Clone, Debug, Default)]
+pub struct Nudge(Arc<tokio::sync::Notify>);
+
+impl Nudge {
+    /// Lets the relay look now, or once more when it is looking.
+    pub fn nudge(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// An entity: its kind and id.
+type Subject = (String, String);
+
+struct Hold {
+    failures: u32,
+    until: Instant,
+}
+
+impl Relay {
+    /// A relay between a store's outbox and a bus.
+    pub fn new(store: Arc<dyn Store>, bus: Arc<dyn Bus>, options: RelayOptions) -> Self {
+        Self { store, bus, options, nudge: Nudge::default() }
+    }
+
+    /// What wakes this relay before its idle time is over.
+    pub fn nudge(&self) -> Nudge {
+        self.nudge.clone()
+    }
+
+    /// Works until the context ends, and gives the cause. What fails is logged and tried again.
+    ///
+    /// Cancel-safe: an event whose publishing was cut is published again.
+    pub async fn run(&self, ctx: &Context) -> Cause {
+        let mut held = HashMap::new();
+        loop {
+            let moved = match self.pass(ctx, &mut held).await {
+                Ok(moved) => moved,
+                Err(failure) => {
+                    tracing::warn!(%failure, "the outbox could not be read; trying again");
+                    false
+                }
+            };
+            if let Some(cause) = ctx.cause() {
+                return cause;
+            }
+            if !moved {
+                // Whichever comes first: a nudge, the idle time, or the end, which the next round sees.
+                let idle = ctx.with_timeout(self.options.idle);
+                let _ = idle.run(self.nudge.0.notified()).await;
+            }
+        }
+    }
+
+    /// Publishes one batch; whether any event was sent.
+    async fn pass(&self, ctx: &Context, held: &mut HashMap<Subject, Hold>) -> Result<bool, Failure> {
+        let now = ctx.clock().now();
+        let waiting: Vec<Subject> =
+            held.iter().filter(|(_, hold)| hold.until > now).map(|(subject, _)| subject.clone()).collect();
+        if waiting.len() >= self.options.held_max {
+            return Ok(false);
+        }
+        let events = self.store.unsent(ctx, &waiting, self.options.batch_max).await?;
+        let results: Vec<(Subject, Vec<Uuid>, Option<Failure>)> = iter(by_entity(events))
+            .map(|(subject, events)| self.publish_in_order(ctx, subject, events))
+            .buffer_unordered(self.options.entities_max)
+            .collect()
+            .await;
+        let sent: Vec<Uuid> = results.iter().flat_map(|(_, sent, _)| sent.iter().copied()).collect();
+        for (subject, _, failure) in results {
+            self.hold(ctx, held, subject, failure);
+        }
+        ctx.series(&HELD, &[]).set(i64::try_from(held.len()).unwrap_or(i64::MAX));
+        if sent.is_empty() {
+            return Ok(false);
+        }
+        // What was delivered is noted even if the context ends now, within a bound of its own.
+        let note = ctx.shielded().with_timeout(self.options.timeout);
+        self.store.mark_sent(&note, &sent).await?;
+        Ok(true)
+    }
+
+    async fn publish_in_order(
+        &self,
+        ctx: &Context,
+        subject: Subject,
+        events: Vec<Event>,
+    ) -> (Subject, Vec<Uuid>, Option<Failure>) {
+        let mut sent = Vec::with_capacity(events.len());
+        for event in events {
+            match self.publish(ctx, &event).await {
+                Ok(()) => sent.push(event.id),
+                Err(failure) => return (subject, sent, Some(failure)),
+            }
+        }
+        (subject, sent, None)
+    }
+
+    async fn publish(&self, ctx: &Context, event: &Event) -> Result<(), Failure> {
+        let trace = event.trace.as_deref().and_then(TraceContext::from_traceparent);
+        let ctx = ctx.with_trace(trace).with_timeout(self.options.timeout);
+        let mut span = ctx.span_of(SpanKind::Producer, format!("publish {}", event.name));
+        let published =
+            span.run(self.bus.publish(&span, event)).await.unwrap_or_else(|cause| Err(cause.into()));
+        let result = if published.is_ok() { "sent" } else { "failed" };
+        ctx.series(&PUBLISHED, &[("result", result)]).add(1);
+        if let Err(failure) = &published {
+            span.fail(failure);
+        }
+        published
+    }
+
+    /// Holds an entity whose event failed, for longer each time, or lets it go.
+    fn hold(
+        &self,
+        ctx: &Context,
+        held: &mut HashMap<Subject, Hold>,
+        subject: Subject,
+        failure: Option<Failure>,
+    ) {
+        let Some(failure) = failure else {
+            held.remove(&subject);
+            return;
+        };
+        if matches!(failure.kind, Kind::Cancelled) && ctx.cause().is_some() {
+            return;
+        }
+        let failures = held.get(&subject).map_or(1, |hold| hold.failures.saturating_add(1));
+        let wait =
+            self.options.backoff.saturating_mul(1 << (failures - 1).min(20)).min(self.options.backoff_max);
+        tracing::warn!(%failure, kind = subject.0, entity = subject.1, failures, "an event could not be published");
+        held.insert(subject, Hold { failures, until: ctx.clock().now() + wait });
+    }
+}
+
+/// The events of each entity, in the order in which they came.
+fn by_entity(events: Vec<Event>) -> Vec<(Subject, Vec<Event>)> {
+    let mut order: Vec<(Subject, Vec<Event>)> = Vec::new();
+    let mut places: HashMap<Subject, usize> = HashMap::new();
+    for event in events {
+        let subject = (event.kind.clone(), event.entity.clone());
+        let place = *places.entry(subject.clone()).or_insert_with(|| {
+            order.push((subject, Vec::new()));
+            order.len() - 1
+        });
+        order[place].1.push(event);
+    }
+    order
+}
+
+impl fmt::Debug for Relay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Relay").field("options", &self.options).finish_non_exhaustive()
+    }
+}
