@@ -59,6 +59,12 @@ pub struct Write {
     pub put: Option<(Value, Vec<Vec<Part>>)>,
 }
 
+/// What an event says: the payload of [`crate::Unit::emit`].
+pub trait Happened: Serialize {
+    /// The name of the event: `order_placed`. Consumers subscribe to it.
+    const NAME: &'static str;
+}
+
 /// An event in the outbox.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {

@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde_json::{Value, json};
 use staffa_context::{Cause, Fail, Failure, Kind};
 
 /// What went wrong in a store, as what the caller can do about it.
@@ -54,6 +55,19 @@ impl Error {
     pub fn invalid(path: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Invalid { path: path.into(), reason: reason.into() }
     }
+
+    /// The same error; an invalid value gets this path.
+    pub(crate) fn at(self, path: String) -> Self {
+        match self {
+            Self::Invalid { reason, .. } => Self::Invalid { path, reason },
+            other => other,
+        }
+    }
+
+    /// What tells a conflict that `retry` may run again from other failures of the same kind.
+    pub(crate) fn conflict_details() -> Value {
+        json!({ "conflict": "changed" })
+    }
 }
 
 impl fmt::Display for Error {
@@ -97,6 +111,15 @@ impl Fail for Error {
             }
             Self::NewerShape { .. } | Self::Unusable(_) => "the service has a fault; it was logged".into(),
             told => told.to_string().into(),
+        }
+    }
+
+    /// `{"path": …, "reason": …}` for an invalid value; a mark for a conflict.
+    fn details(&self) -> Value {
+        match self {
+            Self::Invalid { path, reason } => json!({ "path": path, "reason": reason }),
+            Self::Conflict { .. } => Self::conflict_details(),
+            _ => Value::Null,
         }
     }
 }

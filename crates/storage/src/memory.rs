@@ -1,0 +1,1 @@
+//! The adapter that keeps everything in memory, by the same rules as every other.

@@ -1,0 +1,60 @@
+use std::future::Future;
+use std::time::Duration;
+
+use staffa_context::{Context, Fail, Kind};
+
+use crate::Error;
+
+/// How often [`retry`] runs its work at most.
+pub const ATTEMPTS_MAX: u32 = 10;
+
+const BACKOFF_FIRST: Duration = Duration::from_millis(2);
+const BACKOFF_MAX: Duration = Duration::from_millis(250);
+
+/// Runs `work`, and runs the whole of it again as long as it ends in [`Error::Conflict`].
+///
+/// At most 10 times, with a backoff that doubles from 2 ms to 250 ms, half of it random, and never longer than the
+/// context's budget: a run that could not begin in time is not made. `work` MUST begin a new unit and read again.
+/// A conflict is found as the error itself, as one of its sources, or in a [`staffa_context::Failure`] that was made of it.
+///
+/// # Errors
+///
+/// The last one of `work`, whatever it is.
+pub async fn retry<T, E, F>(ctx: &Context, mut work: impl FnMut() -> F) -> Result<T, E>
+where
+    E: Fail,
+    F: Future<Output = Result<T, E>>,
+{
+    let mut backoff = BACKOFF_FIRST;
+    for _ in 1..ATTEMPTS_MAX {
+        let error = match work().await {
+            Err(error) if is_conflict(&error) => error,
+            other => return other,
+        };
+        let pause = jitter(ctx, backoff);
+        let late = ctx.remaining().is_some_and(|remaining| remaining <= pause);
+        if late || ctx.sleep(pause).await.is_err() {
+            return Err(error);
+        }
+        backoff = (backoff * 2).min(BACKOFF_MAX);
+    }
+    work().await
+}
+
+/// Half of the backoff and a random part of the other half, so that those who met once do not meet again.
+fn jitter(ctx: &Context, backoff: Duration) -> Duration {
+    let half = backoff / 2;
+    let micros = u64::try_from(half.as_micros()).unwrap_or(u64::MAX);
+    half + Duration::from_micros(ctx.instruments().ids.random() % micros.max(1))
+}
+
+fn is_conflict(error: &impl Fail) -> bool {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = source {
+        if let Some(Error::Conflict { .. }) = error.downcast_ref() {
+            return true;
+        }
+        source = error.source();
+    }
+    error.kind() == Kind::Conflict && error.details() == Error::conflict_details()
+}
