@@ -38,6 +38,20 @@ pub enum PartType {
     Time,
 }
 
+impl Part {
+    /// Whether it is of this type. None is of every type.
+    pub fn is(&self, part: PartType) -> bool {
+        match self {
+            Self::None => true,
+            Self::Bool(_) => part == PartType::Bool,
+            Self::Int(_) => part == PartType::Int,
+            Self::Text(_) => part == PartType::Text,
+            Self::Uuid(_) => part == PartType::Uuid,
+            Self::Time(_) => part == PartType::Time,
+        }
+    }
+}
+
 /// The canonical text of a part, as events and messages name an id. None is the empty text.
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -92,11 +92,14 @@ impl<K, N> From<Following<K, N>> for Range<K> {
     fn from(following: Following<K, N>) -> Self {
         let Following { mut range, from, to, .. } = following;
         if from.is_some() || to.is_some() {
-            let bound = || Ok(Bound::Range { from: from.transpose()?, to: to.transpose()? });
-            range.bound = bound();
+            range.bound = between(from, to);
         }
         range
     }
+}
+
+fn between(from: Option<Result<Part>>, to: Option<Result<Part>>) -> Result<Bound> {
+    Ok(Bound::Range { from: from.transpose()?, to: to.transpose()? })
 }
 
 impl<K, N> fmt::Debug for Following<K, N> {

@@ -123,6 +123,9 @@ impl<E: Entity> Repository<E> {
         read.check(E::KIND)?;
         let fingerprint = read.fingerprint(E::KIND);
         let after = page.after.map(|cursor| cursor.open(&fingerprint)).transpose()?;
+        if !after.as_ref().is_none_or(|after| read.holds::<E>(after)) {
+            return Err(Error::invalid("cursor", "its place is not in this read"));
+        }
         let scan = Scan {
             kind: E::KIND,
             by: read.by,
@@ -164,6 +167,17 @@ impl Read {
         };
         value::check_key(path, &self.equal)?;
         ends.iter().try_for_each(|end| value::check_key(path, std::slice::from_ref(end)))
+    }
+
+    /// Whether a cursor's place may come from this read: a forged one must not reach an adapter.
+    fn holds<E: Entity>(&self, (key, id): &(Vec<Part>, Part)) -> bool {
+        let keyed = match self.by {
+            By::Id => key.is_empty(),
+            By::Index(_) => key.len() == self.types.len() && key.starts_with(&self.equal),
+        };
+        let typed = key.iter().zip(&self.types).all(|(part, of)| part.is(*of));
+        let bounded = key.get(self.equal.len()).is_none_or(|part| self.bound.covers(part));
+        keyed && typed && bounded && *id != Part::None && id.is(E::Id::TYPE)
     }
 
     fn fingerprint(&self, kind: &str) -> Fingerprint {

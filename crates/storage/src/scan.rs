@@ -45,6 +45,19 @@ pub enum Bound {
     Prefix(String),
 }
 
+impl Bound {
+    /// Whether a part satisfies it. A prefix covers no none part.
+    pub fn covers(&self, part: &Part) -> bool {
+        match self {
+            Self::All => true,
+            Self::Range { from, to } => {
+                from.as_ref().is_none_or(|from| part >= from) && to.as_ref().is_none_or(|to| part < to)
+            }
+            Self::Prefix(prefix) => matches!(part, Part::Text(text) if text.starts_with(prefix)),
+        }
+    }
+}
+
 /// A row that a scan found, with its key in the scan's index as it is stored (empty by id).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {

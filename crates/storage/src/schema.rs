@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use crate::{Part, PartType, Result};
+use crate::{Error, Part, PartType, Result};
 
 /// What an adapter knows of one kind of entity.
 #[derive(Clone, Debug)]
@@ -26,4 +26,56 @@ pub struct IndexSchema {
     pub unique: bool,
     /// The types of the key's parts, 1 to 4.
     pub parts: Vec<PartType>,
+}
+
+impl Schema {
+    /// Refuses schemas that no store takes. An adapter calls it when it opens a store.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unusable`] for a kind or index whose name is not 1 to 40 of `a-z`, `0-9` and `_` with a letter first,
+    /// for an index named `id`, for a name or kind that is there twice, for a shape 0, and for a key of other than
+    /// 1 to 4 parts.
+    pub fn check(schemas: &[Self]) -> Result<()> {
+        check_names("kind", schemas.iter().map(|schema| schema.kind))?;
+        schemas.iter().try_for_each(Self::check_one)
+    }
+
+    fn check_one(&self) -> Result<()> {
+        check_names(&format!("index of {}", self.kind), self.indexes.iter().map(|index| index.name))?;
+        if self.shape == 0 {
+            return Err(Error::Unusable(format!("the shape of {} is not 1 or greater", self.kind)));
+        }
+        for index in &self.indexes {
+            if index.name == "id" {
+                return Err(Error::Unusable(format!(
+                    "{} has an index named id, as the id itself",
+                    self.kind
+                )));
+            }
+            if !(1..=4).contains(&index.parts.len()) {
+                return Err(Error::Unusable(format!("{}.{} has not 1 to 4 parts", self.kind, index.name)));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_names<'a>(of: &str, names: impl Iterator<Item = &'a str>) -> Result<()> {
+    let mut known = std::collections::BTreeSet::new();
+    for name in names {
+        if !is_name(name) {
+            let rule = "is not 1 to 40 of a-z, 0-9 and _, a letter first";
+            return Err(Error::Unusable(format!("the name of the {of} {name:?} {rule}")));
+        }
+        if !known.insert(name) {
+            return Err(Error::Unusable(format!("there are two of the {of} {name}")));
+        }
+    }
+    Ok(())
+}
+
+fn is_name(name: &str) -> bool {
+    let letters = name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+    letters && name.len() <= 40 && name.starts_with(|first: char| first.is_ascii_lowercase())
 }

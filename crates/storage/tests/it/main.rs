@@ -1,0 +1,4 @@
+//! The storage port as a core uses it.
+#![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
+mod core;
