@@ -1,37 +1,149 @@
-use staffa_context::{Context, Instruments};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::FinishedSpan;
+use staffa_context::{Context, Instruments};
+use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::Registry;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+
+use crate::logs::{LogLayer, LogRecord, Records};
+use crate::metrics::text::{shared, written};
+use crate::metrics::{Meter, Metrics};
+use crate::span::Ended;
+use crate::tracer::{Ends, Service, Tracer};
+use crate::{FinishedSpan, MetricsFormat};
 
 /// Starts to record the spans, logs and metrics of a test.
+///
+/// Nothing of it is global: spans and metrics are those of contexts made with its instruments, which samples all;
+/// logs are those of this thread from `DEBUG` up, until it is dropped. So a test on a current-thread runtime
+/// captures all of its tasks' logs, whatever other tests do meanwhile.
+///
+/// ```
+/// let capture = staffa_telemetry::capture();
+/// let ctx = capture.context();
+/// {
+///     let mut span = ctx.span("reserve");
+///     span.set("units", 3);
+///     tracing::info!(units = 3, "reserved");
+/// }
+/// assert_eq!(capture.span("reserve").attributes["units"], 3.into());
+/// assert_eq!(capture.log("reserved").fields["units"], 3);
+/// ```
 pub fn capture() -> Capture {
-    Capture { instruments: Instruments::default() }
+    let captured = Arc::new(Captured::default());
+    let layer = LogLayer { service: "test".into(), records: Arc::clone(&captured) as _ };
+    let subscriber = Registry::default().with(LevelFilter::DEBUG).with(layer);
+    let metrics = Arc::new(Metrics::new(usize::MAX));
+    Capture { captured, metrics, _logs: tracing::subscriber::set_default(subscriber) }
 }
 
-/// What a test's code told: spans and metrics of contexts made with its instruments, logs of its thread.
-#[derive(Debug)]
+/// What a test's code told. Recording is not bounded: it is for tests.
 pub struct Capture {
-    instruments: Instruments,
+    captured: Arc<Captured>,
+    metrics: Arc<Metrics>,
+    _logs: DefaultGuard,
+}
+
+#[derive(Debug, Default)]
+struct Captured {
+    spans: Mutex<Vec<Arc<Ended>>>,
+    logs: Mutex<Vec<LogRecord>>,
 }
 
 impl Capture {
-    /// Instruments that record here.
+    /// Instruments of the service `test` that record here. Replace their clock or ids as the test needs.
     pub fn instruments(&self) -> Instruments {
-        self.instruments.clone()
+        self.instruments_of("test")
     }
 
-    /// A root context with these instruments.
+    /// Instruments of this service that record here.
+    pub fn instruments_of(&self, service: &str) -> Instruments {
+        let service = Service::new(service, "");
+        let meter = Meter::new(&self.metrics, &service.name);
+        let tracer = Tracer::new(service, 1.0, Arc::clone(&self.captured) as _);
+        Instruments { tracer: Some(Arc::new(tracer)), meter: Some(Arc::new(meter)), ..Instruments::default() }
+    }
+
+    /// A root context with the instruments of the service `test`.
     pub fn context(&self) -> Context {
         Context::root(self.instruments())
     }
 
     /// The spans that ended so far, in the order of their ends.
     pub fn spans(&self) -> Vec<FinishedSpan> {
-        Vec::new()
+        lock(&self.captured.spans).iter().map(|span| FinishedSpan::from(&**span)).collect()
     }
 
-    /// The value of a counter or gauge, or the number of a histogram's observations; `None` without such a series.
-    pub fn metric(&self, name: &str, labels: &[(&str, &str)]) -> Option<i64> {
-        let _ = (name, labels);
-        None
+    /// The one span of this name.
+    ///
+    /// # Panics
+    /// When none or several of this name ended; it says which spans there are.
+    #[track_caller]
+    pub fn span(&self, name: &str) -> FinishedSpan {
+        let spans = self.spans();
+        let mut named = spans.iter().filter(|span| span.name == name);
+        match (named.next(), named.next()) {
+            (Some(span), None) => span.clone(),
+            _ => {
+                panic!("not one span {name:?}: {:?}", spans.iter().map(|span| &span.name).collect::<Vec<_>>())
+            }
+        }
     }
+
+    /// The log records so far.
+    pub fn logs(&self) -> Vec<LogRecord> {
+        lock(&self.captured.logs).clone()
+    }
+
+    /// The one log record with this message.
+    ///
+    /// # Panics
+    /// When none or several say this; it says what there is.
+    #[track_caller]
+    pub fn log(&self, message: &str) -> LogRecord {
+        let logs = self.logs();
+        let mut saying = logs.iter().filter(|record| record.message == message);
+        match (saying.next(), saying.next()) {
+            (Some(record), None) => record.clone(),
+            _ => panic!(
+                "not one log {message:?}: {:?}",
+                logs.iter().map(|log| &log.message).collect::<Vec<_>>()
+            ),
+        }
+    }
+
+    /// The value of a counter or gauge, or the number of a histogram's observations: the sum over all series that
+    /// have these labels, `service` among them; `None` when there is none.
+    pub fn metric(&self, name: &str, labels: &[(&str, &str)]) -> Option<i64> {
+        self.metrics.value(name, labels)
+    }
+
+    /// All metrics, as a scraper would see them.
+    pub fn metrics(&self) -> String {
+        written(vec![shared(&self.metrics)], MetricsFormat::OpenMetrics)
+    }
+}
+
+impl Ends for Captured {
+    fn end(&self, span: Arc<Ended>) {
+        lock(&self.spans).push(span);
+    }
+}
+
+impl Records for Captured {
+    fn record(&self, record: LogRecord) {
+        lock(&self.logs).push(record);
+    }
+}
+
+impl fmt::Debug for Capture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Capture").field("captured", &self.captured).finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(recorded: &Mutex<T>) -> MutexGuard<'_, T> {
+    recorded.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,28 +1,91 @@
-use std::time::Duration;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use staffa_context::Instruments;
+use staffa_context::{Instruments, Meter as _, Metric, MetricKind};
+use tokio::runtime::Handle;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{EnvFilter, Registry, reload};
 
-use crate::{Error, FinishedSpan, Options};
+use crate::logs::LogLayer;
+use crate::logs::stderr::Stderr;
+use crate::metrics::process::Process;
+use crate::metrics::runtime::Runtimes;
+use crate::metrics::text::{shared, written};
+use crate::metrics::{Meter, Metrics};
+use crate::otlp::Exporter;
+use crate::recent::Recent;
+use crate::span::Ended;
+use crate::tracer::{Ends, Service, Tracer};
+use crate::{Error, FinishedSpan, MetricsFormat, Options};
 
-/// The telemetry of a process: made once, in `main`.
+const BUILD_INFO: Metric =
+    Metric { name: "build_info", help: "1, with the version that runs", kind: MetricKind::Gauge };
+const LOGS_DROPPED: Metric = Metric {
+    name: "telemetry_log_records_dropped",
+    help: "Log records for which the queue had no place",
+    kind: MetricKind::Counter,
+};
+
+/// How long dropping the telemetry waits for the last log records.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// The telemetry of a process: made once, in `main`. Clones are the same.
+///
+/// Dropping the last one writes the log records that wait. Spans are only sent by [`Telemetry::shutdown`].
 #[derive(Clone, Debug)]
-pub struct Telemetry {
-    options: std::sync::Arc<Options>,
+pub struct Telemetry(Arc<Installed>);
+
+struct Installed {
+    options: Options,
+    metrics: Arc<Metrics>,
+    process: Arc<Process>,
+    runtimes: Arc<Runtimes>,
+    spans: Arc<Spans>,
+    services: Mutex<HashMap<String, Instruments>>,
+    logs: Option<Logs>,
+}
+
+struct Logs {
+    filter: reload::Handle<EnvFilter, Registry>,
+    stderr: Arc<Stderr>,
 }
 
 impl Telemetry {
     /// Installs logs for the process, and makes its tracer and meter.
     ///
+    /// Within a tokio runtime it reports that runtime's metrics; see [`Telemetry::watch_runtime`].
+    ///
     /// # Errors
     /// [`Error::AlreadyInstalled`] the second time; the others when an option is wrong. Nothing is installed then.
     pub fn install(options: Options) -> Result<Self, Error> {
-        Ok(Self { options: std::sync::Arc::new(options) })
+        let filter = filter(&options.level)?;
+        let mut installed = Installed::new(options)?;
+        installed.logs = Some(installed.install_logs(filter)?);
+        Ok(Self(Arc::new(installed)))
     }
 
-    /// The instruments of one of the services that this process hosts.
+    /// A tracer and a meter for a process that has its own log subscriber.
+    ///
+    /// # Errors
+    /// Those of [`Telemetry::install`] that are not about logs.
+    pub fn without_logs(options: Options) -> Result<Self, Error> {
+        Ok(Self(Arc::new(Installed::new(options)?)))
+    }
+
+    /// The instruments of one of the services that this process hosts: its spans have this `service.name`, its
+    /// metrics the label `service`. Clock, identifiers and tasks are the machine's.
+    ///
+    /// Services come from a bounded set: each is kept until the end.
     pub fn instruments(&self, service: &str) -> Instruments {
-        let _ = (service, &self.options);
-        Instruments::default()
+        let mut services = self.0.services.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(instruments) = services.get(service) {
+            return instruments.clone();
+        }
+        let instruments = self.0.instruments(service);
+        services.insert(service.to_owned(), instruments.clone());
+        instruments
     }
 
     /// The metrics of all hosted services, as OpenMetrics.
@@ -32,55 +95,135 @@ impl Telemetry {
 
     /// The metrics of all hosted services, as a scraper asked for them.
     pub fn metrics_text(&self, format: MetricsFormat) -> String {
-        let _ = format;
-        "# EOF\n".to_owned()
+        let Installed { metrics, process, runtimes, .. } = &*self.0;
+        written(vec![shared(metrics), shared(process), shared(runtimes)], format)
     }
 
-    /// The spans of a trace that finished here, first begun first; empty when it is unknown or no longer kept.
+    /// Reports the metrics of a tokio runtime under this name, in the place of one of the same name.
+    ///
+    /// The runtime in which `install` was called is reported as `main`.
+    pub fn watch_runtime(&self, name: &str, runtime: Handle) {
+        self.0.runtimes.watch(name, runtime);
+    }
+
+    /// The spans of a sampled trace that ended here, in the order of their starts; none when the trace is unknown
+    /// or no longer kept.
+    ///
+    /// Kept are the [`Options::recent_traces`] traces seen last, and of each the [`Options::recent_spans`] spans
+    /// that ended first, the last of which gives way to the one that ended last.
     pub fn recent(&self, trace_id: u128) -> Vec<FinishedSpan> {
-        let _ = trace_id;
-        Vec::new()
+        self.0.spans.recent.of(trace_id)
     }
 
-    /// Changes which log records are written.
+    /// Changes which log records are written, from now on. Without logs of its own it changes nothing.
     ///
     /// # Errors
     /// [`Error::Level`] when these are no directives; the level stays as it was.
     pub fn set_level(&self, level: &str) -> Result<(), Error> {
-        let _ = level;
-        Ok(())
+        let filter = filter(level)?;
+        let Some(logs) = &self.0.logs else { return Ok(()) };
+        logs.filter
+            .reload(filter)
+            .map_err(|error| Error::Level { level: level.to_owned(), reason: error.to_string() })
     }
 
-    /// Sends what is waiting, within `timeout`, and stops. It blocks the calling thread.
+    /// Sends the spans and writes the log records that wait, within `timeout`, and stops the exporter. It blocks
+    /// the calling thread, and needs no runtime.
     ///
     /// It returns whether everything was delivered. Spans that end later are dropped and counted.
     pub fn shutdown(&self, timeout: Duration) -> bool {
-        let _ = timeout;
-        true
+        let by = Instant::now() + timeout;
+        let spans = self.0.spans.exporter.as_ref().is_none_or(|exporter| exporter.stop(timeout));
+        let logs = self
+            .0
+            .logs
+            .as_ref()
+            .is_none_or(|logs| logs.stderr.flush(by.saturating_duration_since(Instant::now())));
+        spans && logs
     }
 }
 
-/// How metrics are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum MetricsFormat {
-    /// OpenMetrics 1.0, with exemplars.
-    #[default]
-    OpenMetrics,
-    /// Prometheus text 0.0.4, for scrapers that ask for no other.
-    Prometheus,
-}
-
-impl MetricsFormat {
-    /// What a scraper asks for in its `Accept` header: OpenMetrics when it names it, else Prometheus text.
-    pub fn from_accept(accept: &str) -> Self {
-        if accept.contains("application/openmetrics-text") { Self::OpenMetrics } else { Self::Prometheus }
+impl Installed {
+    fn new(options: Options) -> Result<Self, Error> {
+        if !(0.0..=1.0).contains(&options.sample_ratio) {
+            return Err(Error::SampleRatio(options.sample_ratio));
+        }
+        let metrics = Arc::new(Metrics::new(options.series_max));
+        let meter = Meter::new(&metrics, &options.service.as_str().into());
+        let exporter = match &options.otlp {
+            Some(endpoint) => Some(Exporter::start(endpoint, options.export_queue_len_max, &meter)?),
+            None => None,
+        };
+        let recent = Recent::new(options.recent_traces, options.recent_spans);
+        let runtimes = Runtimes::default();
+        if let Ok(runtime) = Handle::try_current() {
+            runtimes.watch("main", runtime);
+        }
+        let build: &[_] = &[("version", options.version.as_str())];
+        meter.series(&BUILD_INFO, if options.version.is_empty() { &[] } else { build }).set(1);
+        Ok(Self {
+            options,
+            metrics,
+            process: Arc::new(Process::new()),
+            runtimes: Arc::new(runtimes),
+            spans: Arc::new(Spans { recent, exporter }),
+            services: Mutex::default(),
+            logs: None,
+        })
     }
 
-    /// The value of the `Content-Type` header.
-    pub fn content_type(self) -> &'static str {
-        match self {
-            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
-            Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+    fn install_logs(&self, filter: EnvFilter) -> Result<Logs, Error> {
+        let Options { service, log, log_queue_len_max, .. } = &self.options;
+        let service: Arc<str> = service.as_str().into();
+        let dropped = Meter::new(&self.metrics, &service).series(&LOGS_DROPPED, &[]);
+        let stderr = Arc::new(Stderr::start(*log, *log_queue_len_max, dropped)?);
+        let (filter, handle) = reload::Layer::new(filter);
+        let layer = LogLayer { service, records: Arc::clone(&stderr) as _ };
+        // The filter stands beside the layer, not on it: reloading a layer's own filter panics.
+        tracing::subscriber::set_global_default(Registry::default().with(filter).with(layer))
+            .map_err(|_| Error::AlreadyInstalled)?;
+        Ok(Logs { filter: handle, stderr })
+    }
+
+    fn instruments(&self, service: &str) -> Instruments {
+        let service = Service::new(service, &self.options.version);
+        let meter = Meter::new(&self.metrics, &service.name);
+        let tracer = Tracer::new(service, self.options.sample_ratio, Arc::clone(&self.spans) as _);
+        Instruments { tracer: Some(Arc::new(tracer)), meter: Some(Arc::new(meter)), ..Instruments::default() }
+    }
+}
+
+impl Drop for Installed {
+    fn drop(&mut self) {
+        if let Some(logs) = &self.logs {
+            logs.stderr.flush(LAST_WORDS);
         }
     }
+}
+
+impl fmt::Debug for Installed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Installed").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+/// Where spans go when they end.
+struct Spans {
+    recent: Recent,
+    exporter: Option<Exporter>,
+}
+
+impl Ends for Spans {
+    fn end(&self, span: Arc<Ended>) {
+        self.recent.push(&span);
+        if let Some(exporter) = &self.exporter {
+            exporter.push(span);
+        }
+    }
+}
+
+fn filter(level: &str) -> Result<EnvFilter, Error> {
+    EnvFilter::builder()
+        .parse(level)
+        .map_err(|error| Error::Level { level: level.to_owned(), reason: error.to_string() })
 }
