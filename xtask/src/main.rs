@@ -1,2 +1,67 @@
-//! What a person does twice: `cargo xtask shop`, `cargo xtask test` and the others.
-fn main() {}
+//! What a person does twice, as commands: `cargo xtask shop`, `cargo xtask test` and the others.
+//!
+//! This is the first thing that a newcomer compiles, so it links the standard library only; what is
+//! heavy (the browser bundle, the browser tests, the stores) is a package of its own beside it.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "these commands talk to a person")]
+
+use std::env;
+use std::process::ExitCode;
+
+mod alone;
+mod bench;
+mod bundle;
+mod command;
+mod conformance;
+mod drivers;
+mod notes;
+mod options;
+mod servers;
+mod shop;
+mod tally;
+mod test;
+mod workspace;
+
+const USAGE: &str = "\
+What a person does twice.
+
+  cargo xtask shop          builds the shop and its page, and starts it
+      --store URL           where the services keep their data: sqlite:PATH or memory:
+      --port N              the page and the services (8080)
+      --admin-port N        health and metrics (9464)
+      --data DIR            the data folder
+      --service A,B         these services alone
+  cargo xtask bundle        builds the page alone and prints its size
+  cargo xtask test          runs every test
+  cargo xtask conformance --store URL
+                            runs the storage conformance suite against memory: or sqlite:PATH
+  cargo xtask bench NAME    runs a benchmark, in release
+";
+
+fn main() -> ExitCode {
+    let mut arguments = env::args().skip(1);
+    let name = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    if name == "help" || name == "--help" || rest.iter().any(|argument| argument == "--help") {
+        print!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    match run(&name, rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(name: &str, arguments: Vec<String>) -> command::Result<()> {
+    match name {
+        "shop" => shop::run(arguments),
+        "bundle" => bundle::run(arguments),
+        "test" => test::run(arguments),
+        "conformance" => conformance::run(arguments),
+        "bench" => bench::run(arguments),
+        "" => Err("say what to do; `cargo xtask --help` lists the commands".into()),
+        other => Err(format!("there is no command `{other}`; `cargo xtask --help` lists them").into()),
+    }
+}

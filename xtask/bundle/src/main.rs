@@ -1,0 +1,60 @@
+//! Makes the page's folder: its WebAssembly, the bindings around it, and the static files.
+//!
+//! `xtask-bundle WASM STATIC PAGE` makes the folder PAGE anew; `xtask-bundle --size PAGE` prints what
+//! a visitor loads, and fails when that is more than it may be.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use anyhow::{Context, Result, bail};
+use wasm_bindgen_cli_support::Bindgen;
+
+mod size;
+
+fn main() -> Result<()> {
+    let arguments: Vec<PathBuf> = env::args_os().skip(1).map(PathBuf::from).collect();
+    match arguments.as_slice() {
+        [option, page] if option.as_os_str() == "--size" => size::report(page),
+        [wasm, files, page] => make(wasm, files, page),
+        _ => bail!("usage: xtask-bundle WASM STATIC PAGE, or xtask-bundle --size PAGE"),
+    }
+}
+
+/// The folder appears whole or not at all: it is made beside its place and then renamed.
+fn make(wasm: &Path, files: &Path, page: &Path) -> Result<()> {
+    let fresh = page.with_extension("new");
+    remove(&fresh)?;
+    bind(wasm, &fresh).with_context(|| format!("binding {}", wasm.display()))?;
+    copy(files, &fresh).with_context(|| format!("copying {}", files.display()))?;
+    remove(page)?;
+    fs::rename(&fresh, page).with_context(|| format!("{}", page.display()))
+}
+
+fn bind(wasm: &Path, folder: &Path) -> Result<()> {
+    let mut bindgen = Bindgen::new();
+    bindgen.input_path(wasm).web(true)?.typescript(false);
+    bindgen.remove_name_section(true).remove_producers_section(true);
+    bindgen.generate(folder)
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let place = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &place)?;
+        } else {
+            fs::copy(entry.path(), place)?;
+        }
+    }
+    Ok(())
+}
+
+fn remove(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("{}", folder.display()))
+    } else {
+        Ok(())
+    }
+}
