@@ -1,0 +1,91 @@
+//! One operation between the task that asks and the thread that works.
+//!
+//! Invariants:
+//! 1. A call is open, then left by its caller or held by the writer, whichever comes first.
+//! 2. What a caller left is never committed; what the writer holds is answered by the commit's outcome, or is
+//!    unknown to a caller that could not wait for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use staffa_context::{Cause, Context};
+use staffa_storage::{Error, Result};
+use tokio::sync::oneshot;
+
+const OPEN: u8 = 0;
+const LEFT: u8 = 1;
+const HELD: u8 = 2;
+
+/// Whether an operation is still wanted. It is asked from both sides.
+pub(crate) struct Call {
+    ctx: Context,
+    state: AtomicU8,
+}
+
+impl Call {
+    pub(crate) fn new(ctx: Context) -> Arc<Self> {
+        Arc::new(Self { ctx, state: AtomicU8::new(OPEN) })
+    }
+
+    /// Why the work must stop; `None` while it is wanted, and from the beginning of its commit on.
+    pub(crate) fn ended(&self) -> Option<Cause> {
+        match self.state.load(Ordering::Acquire) {
+            HELD => None,
+            LEFT => Some(self.ctx.cause().unwrap_or_else(|| Cause::cancelled("the caller left"))),
+            _ => self.ctx.cause(),
+        }
+    }
+
+    /// `Err` with the cause once the work must stop.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.ended().map_or(Ok(()), |cause| Err(Error::Ended(cause)))
+    }
+
+    /// Says that the commit begins; `false` when the work is no longer wanted.
+    pub(crate) fn hold(&self) -> bool {
+        self.ctx.cause().is_none() && self.turn(OPEN, HELD)
+    }
+
+    /// Says that the commit that was to begin does not.
+    pub(crate) fn unhold(&self) {
+        self.turn(HELD, OPEN);
+    }
+
+    fn leave(&self) -> bool {
+        self.turn(OPEN, LEFT)
+    }
+
+    fn turn(&self, from: u8, to: u8) -> bool {
+        self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// Waits for the answer as the caller. Dropping it, or the end of the context, leaves the call.
+    pub(crate) async fn answer<T>(&self, mut reply: oneshot::Receiver<Result<T>>) -> Result<T> {
+        let _leaves = Leaves(self);
+        match self.ctx.run(&mut reply).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(self.broken()),
+            Err(cause) if self.leave() => Err(Error::Ended(cause)),
+            Err(cause) => reply
+                .try_recv()
+                .unwrap_or_else(|_| Err(Error::Unknown(format!("{cause} while the disk was writing")))),
+        }
+    }
+
+    /// A panic in the work took the answer with it.
+    fn broken(&self) -> Error {
+        let words = "the operation failed by a panic, which was logged";
+        match self.state.load(Ordering::Acquire) {
+            HELD => Error::Unknown(words.into()),
+            _ => Error::Unusable(words.into()),
+        }
+    }
+}
+
+struct Leaves<'a>(&'a Call);
+
+impl Drop for Leaves<'_> {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}

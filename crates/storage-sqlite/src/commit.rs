@@ -1,0 +1,203 @@
+//! One unit of the port inside the writer's transaction.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, params_from_iter};
+use staffa_context::Timestamp;
+use staffa_storage::{Commit, Error, Event, Expect, Kept, Part, Result};
+use uuid::Uuid;
+
+use crate::call::Call;
+use crate::error::told;
+use crate::row::{Column, part};
+use crate::table::{Index, Table, Tables};
+use crate::{kept, outbox};
+
+/// What the writer commits together with others. It can be run again, since a group may have to.
+pub(crate) enum Unit {
+    /// A unit of the port.
+    Changes(Changes),
+    /// Notes that events were sent.
+    Sent(Vec<Uuid>, Timestamp),
+    /// Removes what is older, a number of each at most.
+    Sweep(Timestamp, usize),
+    /// Nothing: shows that the writer works.
+    Nothing,
+}
+
+/// A commit of the port with its documents as text.
+pub(crate) struct Changes {
+    checks: Vec<Check>,
+    writes: Vec<Put>,
+    events: Vec<Event>,
+    kept: Option<Kept>,
+}
+
+/// What must hold of one entity.
+struct Check {
+    table: Arc<Table>,
+    id: Part,
+    expect: Expect,
+    written: bool,
+}
+
+/// What one entity becomes.
+struct Put {
+    table: Arc<Table>,
+    id: Part,
+    version: i64,
+    document: Option<String>,
+    keys: Vec<Vec<Part>>,
+}
+
+impl Unit {
+    /// Runs inside the writer's transaction; gives how many rows went, of a sweep.
+    pub(crate) fn run(&self, connection: &Connection, call: &Call) -> Result<usize> {
+        match self {
+            Self::Changes(changes) => changes.run(connection, call).map(|()| 0),
+            Self::Sent(events, at) => outbox::mark_sent(connection, events, *at).map(|()| 0),
+            Self::Sweep(before, limit) => {
+                Ok(outbox::sweep(connection, *before, *limit)? + kept::sweep(connection, *before, *limit)?)
+            }
+            Self::Nothing => Ok(0),
+        }
+    }
+
+    /// About how much it writes.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Changes(changes) => {
+                changes.writes.iter().map(|put| put.document.as_ref().map_or(0, String::len)).sum()
+            }
+            _ => 0,
+        }
+    }
+}
+
+impl Changes {
+    /// Makes the texts, so that the writer does not have to.
+    pub(crate) fn of(commit: Commit, tables: &Tables) -> Result<Self> {
+        let mut checks = Vec::with_capacity(commit.guards.len() + commit.writes.len());
+        for guard in commit.guards {
+            let table = Arc::clone(tables.of(guard.kind)?);
+            checks.push(Check { table, id: guard.id, expect: guard.expect, written: false });
+        }
+        let mut writes = Vec::with_capacity(commit.writes.len());
+        for write in commit.writes {
+            let table = Arc::clone(tables.of(write.kind)?);
+            let (id, expect) = (write.id.clone(), write.expect);
+            checks.push(Check { table: Arc::clone(&table), id, expect, written: true });
+            let (document, keys) = match write.put {
+                Some((document, keys)) => (Some(document.to_string()), fitting(&table, keys)?),
+                None => (None, no_keys(&table)),
+            };
+            writes.push(Put { table, id: write.id, version: write.version, document, keys });
+        }
+        checks.sort_by(|a, b| (a.table.kind, &a.id).cmp(&(b.table.kind, &b.id)));
+        Ok(Self { checks, writes, events: commit.events, kept: commit.kept })
+    }
+
+    fn run(&self, connection: &Connection, call: &Call) -> Result<()> {
+        if let Some(kept) = &self.kept {
+            kept::keep(connection, kept)?;
+        }
+        for check in &self.checks {
+            call.check()?;
+            check.run(connection)?;
+        }
+        for write in &self.writes {
+            call.check()?;
+            write.run(connection).map_err(told)?;
+        }
+        for writes in self.writes.chunk_by(|a, b| a.table.kind == b.table.kind) {
+            refuse_doubles(connection, writes)?;
+        }
+        for event in &self.events {
+            outbox::put(connection, event)?;
+        }
+        Ok(())
+    }
+}
+
+fn fitting(table: &Table, keys: Vec<Vec<Part>>) -> Result<Vec<Vec<Part>>> {
+    let fit = keys.len() == table.indexes.len()
+        && keys.iter().zip(&table.indexes).all(|(key, index)| key.len() == index.columns.len());
+    fit.then_some(keys)
+        .ok_or_else(|| Error::Unusable(format!("a write of {} does not fit its indexes", table.kind)))
+}
+
+fn no_keys(table: &Table) -> Vec<Vec<Part>> {
+    table.indexes.iter().map(|index| vec![Part::None; index.columns.len()]).collect()
+}
+
+impl Check {
+    fn run(&self, connection: &Connection) -> Result<()> {
+        let mut statement = connection.prepare_cached(&self.table.seen_sql).map_err(told)?;
+        let mut rows = statement.query([Column(&self.id)]).map_err(told)?;
+        let seen = rows.next().and_then(|row| {
+            row.map(|row| Ok((row.get::<_, i64>(0)?, row.get::<_, u32>(1)?, row.get::<_, bool>(2)?)))
+                .transpose()
+        });
+        let seen = seen.map_err(told)?;
+        let holds = match (self.expect, seen) {
+            (Expect::New, None) => true,
+            (Expect::New, Some(_)) => return Err(self.duplicate()),
+            (Expect::Absent { last }, None) => last == 0,
+            (Expect::Absent { last }, Some((version, _, there))) => !there && version == last,
+            (Expect::Version(expected), Some((version, _, there))) => there && version == expected,
+            (Expect::Version(_), None) => false,
+        };
+        let (kind, id) = (self.table.kind.to_owned(), self.id.to_string());
+        match seen {
+            _ if !holds => Err(Error::Conflict { kind, id }),
+            Some((_, shape, true)) if self.written && shape > self.table.shape => {
+                Err(Error::NewerShape { kind, id, shape })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn duplicate(&self) -> Error {
+        Error::Duplicate { kind: self.table.kind.into(), index: "id".into() }
+    }
+}
+
+impl Put {
+    fn run(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let mut statement = connection.prepare_cached(&self.table.put_sql)?;
+        statement.raw_bind_parameter(1, Column(&self.id))?;
+        statement.raw_bind_parameter(2, self.version)?;
+        statement.raw_bind_parameter(3, self.table.shape)?;
+        statement.raw_bind_parameter(4, self.document.as_deref())?;
+        for (part, place) in self.keys.iter().flatten().zip(5..) {
+            statement.raw_bind_parameter(place, Column(part))?;
+        }
+        statement.raw_execute().map(|_| ())
+    }
+
+    /// Whether another entity has the same key. The writer is alone, so what it does not see is not there.
+    fn is_double(&self, connection: &Connection, index: &Index, key: &[Part]) -> rusqlite::Result<bool> {
+        let mut statement = connection.prepare_cached(&index.same_key_sql)?;
+        let mut rows = statement.query(params_from_iter(key.iter().map(Column)))?;
+        while let Some(row) = rows.next()? {
+            if part(row, 0, self.table.id)? != self.id {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Refuses a unique key that two entities of a kind have once all writes are done.
+fn refuse_doubles(connection: &Connection, writes: &[Put]) -> Result<()> {
+    let Some(table) = writes.first().map(|put| &*put.table) else { return Ok(()) };
+    for (place, index) in table.indexes.iter().enumerate().filter(|(_, index)| index.schema.unique) {
+        for put in writes {
+            let key = &put.keys[place];
+            if !key.contains(&Part::None) && put.is_double(connection, index, key).map_err(told)? {
+                return Err(Error::Duplicate { kind: table.kind.into(), index: index.schema.name.into() });
+            }
+        }
+    }
+    Ok(())
+}

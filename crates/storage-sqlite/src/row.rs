@@ -1,0 +1,70 @@
+//! Parts and rows as SQLite's columns.
+
+use rusqlite::types::{ToSql, ToSqlOutput, Type, ValueRef};
+use serde_json::Value;
+use staffa_context::Timestamp;
+use staffa_storage::{Error, Part, PartType, Result, Row};
+use uuid::Uuid;
+
+use crate::error::told;
+use crate::table::Table;
+
+/// The type of the column that holds a part.
+pub(crate) fn column_type(part: PartType) -> &'static str {
+    match part {
+        PartType::Bool | PartType::Int | PartType::Time => "INTEGER",
+        PartType::Text | PartType::Uuid => "TEXT",
+    }
+}
+
+/// A part as a column holds it: a UUID as its lower-case text, whose order is that of its bytes.
+pub(crate) struct Column<'a>(pub(crate) &'a Part);
+
+impl ToSql for Column<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self.0 {
+            Part::None => ToSqlOutput::Borrowed(ValueRef::Null),
+            Part::Bool(value) => i64::from(*value).into(),
+            Part::Int(value) => (*value).into(),
+            Part::Text(value) => ToSqlOutput::Borrowed(ValueRef::Text(value.as_bytes())),
+            Part::Uuid(value) => value.hyphenated().to_string().into(),
+            Part::Time(value) => value.as_micros().into(),
+        })
+    }
+}
+
+/// The part in a column.
+pub(crate) fn part(row: &rusqlite::Row<'_>, column: usize, part: PartType) -> rusqlite::Result<Part> {
+    let value = row.get_ref(column)?;
+    if value == ValueRef::Null {
+        return Ok(Part::None);
+    }
+    Ok(match part {
+        PartType::Bool => Part::Bool(value.as_i64()? != 0),
+        PartType::Int => Part::Int(value.as_i64()?),
+        PartType::Text => Part::Text(value.as_str()?.to_owned()),
+        PartType::Uuid => Part::Uuid(uuid(row, column)?),
+        PartType::Time => Part::Time(Timestamp::from_micros(value.as_i64()?)),
+    })
+}
+
+/// The UUID in a column.
+pub(crate) fn uuid(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
+    Uuid::try_parse(row.get_ref(column)?.as_str()?)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into()))
+}
+
+/// The JSON value in a column.
+pub(crate) fn json(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Value> {
+    serde_json::from_str(row.get_ref(column)?.as_str()?)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into()))
+}
+
+/// The entity in a row whose first columns are id, version, shape and document.
+pub(crate) fn entity(row: &rusqlite::Row<'_>, table: &Table) -> Result<Row> {
+    let id = part(row, 0, table.id).map_err(told)?;
+    let read = || -> rusqlite::Result<Row> {
+        Ok(Row { id: id.clone(), version: row.get(1)?, shape: row.get(2)?, document: json(row, 3)? })
+    };
+    read().map_err(|error| Error::Unusable(format!("the row of {} {id} is damaged: {error}", table.kind)))
+}

@@ -1,0 +1,276 @@
+use std::path::Path;
+use std::sync::Arc;
+use std::{fmt, path::PathBuf};
+
+use async_trait::async_trait;
+use rusqlite::{Connection, Transaction};
+use staffa_context::{Context, Timestamp};
+use staffa_storage::{Commit, Event, Found, Kept, Part, Result, Scan, Schema, Seen, Store};
+use tokio::sync::{oneshot, watch};
+use uuid::Uuid;
+
+use crate::call::Call;
+use crate::commit::{Changes, Unit};
+use crate::error::told;
+use crate::options::Options;
+use crate::queue::Queue;
+use crate::row::{Column, entity};
+use crate::table::{Table, Tables};
+use crate::watch::{Meters, Operation, QUEUE_LENGTH, SYSTEM, Watch};
+use crate::worker::{self, Hold, Job};
+use crate::writer::{Asked, Write};
+use crate::{connection, kept, lock, outbox, reader, scan, schema, writer};
+
+/// A store in one SQLite file, which this process has for itself.
+///
+/// It has one thread that writes and some that read; every operation waits for them within its context. Dropping
+/// the future of an operation, or the end of its context, stops its statement; a commit that has begun is finished.
+/// Dropping the store lets its threads end what they are at; [`Store::close`] waits for that.
+pub struct Sqlite {
+    path: PathBuf,
+    tables: Tables,
+    meters: Meters,
+    reads: Arc<Queue<Job>>,
+    writes: Arc<Queue<Write>>,
+    alive: watch::Receiver<()>,
+}
+
+/// What the writer's thread gives once the file is ready.
+struct Ready {
+    readers: Vec<Connection>,
+    hold: Hold,
+}
+
+impl Sqlite {
+    /// Opens the store in the file at `path`, made if there is none (its folder must exist), and brings it to what
+    /// `schemas` say: tables are made, new indexes filled. That takes as long as there are rows to index; stopped by
+    /// its context, it goes on at the next opening.
+    ///
+    /// # Errors
+    ///
+    /// [`staffa_storage::Error::Unavailable`] when another process has the file, or the disk is full; [`staffa_storage::Error::Unusable`] when the
+    /// file cannot be written, is no database, is damaged, has a newer format or does not fit the schemas;
+    /// [`staffa_storage::Error::NewerShape`] when a new index would need documents that only a newer binary reads;
+    /// [`staffa_storage::Error::Ended`].
+    pub async fn open(
+        ctx: &Context,
+        path: impl AsRef<Path>,
+        options: Options,
+        schemas: Vec<Schema>,
+    ) -> Result<Arc<Self>> {
+        ctx.check()?;
+        Schema::check(&schemas)?;
+        let path = path.as_ref().to_owned();
+        let length = |queue| ctx.series(&QUEUE_LENGTH, &[("system", SYSTEM), ("queue", queue)]);
+        let (lives, alive) = watch::channel(());
+        let store = Self {
+            tables: Tables::new(&schemas),
+            meters: Meters::new(ctx),
+            reads: Arc::new(Queue::new(options.read_queue_max, length("read"))),
+            writes: Arc::new(Queue::new(options.write_queue_max, length("write"))),
+            path: path.clone(),
+            alive,
+        };
+        let call = Call::new(ctx.clone());
+        let (ready, opened) = oneshot::channel();
+        let (asked, writes) = (Arc::clone(&call), Arc::clone(&store.writes));
+        worker::start("sqlite-writer", move || match prepare(&path, &options, &schemas, &asked, lives) {
+            Err(error) => drop(ready.send(Err(error))),
+            Ok((connection, first)) => {
+                let hold = first.hold.clone();
+                if ready.send(Ok(first)).is_ok() {
+                    writer::serve(connection, &writes, &options, hold);
+                }
+            }
+        })?;
+        let Ready { readers, hold } = call.answer(opened).await?;
+        for connection in readers {
+            reader::start(connection, Arc::clone(&store.reads), hold.clone())?;
+        }
+        Ok(Arc::new(store))
+    }
+
+    /// Reads with SQL of one's own, on a thread and connection that only read. The statement is stopped when the
+    /// context ends or the future is dropped.
+    ///
+    /// `rusqlite` is part of this crate's interface on purpose, as [`crate::rusqlite`]: a port of one's own is an
+    /// adapter of SQLite, written in its terms.
+    ///
+    /// # Errors
+    ///
+    /// [`staffa_storage::Error::Ended`], [`staffa_storage::Error::Unavailable`]; [`staffa_storage::Error::Unusable`] for an error of the SQL.
+    pub async fn read<T, F>(&self, ctx: &Context, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.run(ctx, Operation::Read, "", move |connection, _| work(connection).map_err(told)).await
+    }
+
+    /// Writes with SQL of one's own, in a transaction of its own: committed when `work` gives a value and the context
+    /// has not ended, else taken back. Tables whose names begin with `staffa_`, and those of the port's kinds, are the
+    /// adapter's: they may be read, not written.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sqlite::read`]; nothing happened. [`staffa_storage::Error::Unknown`] when the outcome of the commit was not seen.
+    pub async fn write<T, F>(&self, ctx: &Context, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    {
+        ctx.check()?;
+        let (watch, call) = self.watch(ctx, Operation::Write, "");
+        let asked = Arc::clone(&call);
+        let (job, reply) = job(watch, call, move |connection, call| writer::work(connection, call, work));
+        self.writes.push(ctx, Write::Work(job)).await?;
+        asked.answer(reply).await
+    }
+
+    /// Runs a read on one of the reading threads.
+    async fn run<T, F>(&self, ctx: &Context, operation: Operation, about: &'static str, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection, &Call) -> Result<T> + Send + 'static,
+    {
+        ctx.check()?;
+        let (watch, call) = self.watch(ctx, operation, about);
+        let asked = Arc::clone(&call);
+        let (job, reply) = job(watch, call, work);
+        self.reads.push(ctx, job).await?;
+        asked.answer(reply).await
+    }
+
+    /// Hands a unit to the writer.
+    async fn unit(&self, ctx: &Context, operation: Operation, unit: Unit) -> Result<usize> {
+        ctx.check()?;
+        let (watch, call) = self.watch(ctx, operation, "");
+        let (reply, answer) = oneshot::channel();
+        let asked = Asked { unit, call: Arc::clone(&call), watch, reply };
+        self.writes.push(ctx, Write::Unit(Box::new(asked))).await?;
+        call.answer(answer).await
+    }
+
+    fn watch(&self, ctx: &Context, operation: Operation, about: &'static str) -> (Watch, Arc<Call>) {
+        let watch = self.meters.watch(ctx, operation, about);
+        let call = Call::new(watch.context().clone());
+        (watch, call)
+    }
+}
+
+/// Work for a thread, with its caller inside, and where the answer comes.
+fn job<T, F>(mut watch: Watch, call: Arc<Call>, work: F) -> (Job, oneshot::Receiver<Result<T>>)
+where
+    T: Send + 'static,
+    F: FnOnce(&Connection, &Call) -> Result<T> + Send + 'static,
+{
+    let (reply, answer) = oneshot::channel();
+    let job = Box::new(move |connection: &mut Connection| {
+        watch.begin();
+        let result = worker::run(connection, &call, |connection| work(connection, &call));
+        watch.end(&result);
+        // A caller that left does not listen.
+        let _ = reply.send(result);
+    });
+    (job, answer)
+}
+
+/// Locks, opens and upgrades the file. Blocks the thread.
+fn prepare(
+    path: &Path,
+    options: &Options,
+    schemas: &[Schema],
+    call: &Arc<Call>,
+    alive: watch::Sender<()>,
+) -> Result<(Connection, Ready)> {
+    let locked = lock::lock(path, options.busy_wait, call)?;
+    let hold = Hold { _lock: Arc::new(locked), _alive: alive };
+    let mut connection = connection::writer(path, options)?;
+    worker::run(&mut connection, call, |connection| schema::upgrade(connection, schemas, call))?;
+    connection.progress_handler(0, None::<fn() -> bool>).map_err(told)?;
+    let readers = (0..options.readers.max(1))
+        .map(|_| connection::reader(path, options))
+        .collect::<Result<Vec<Connection>>>()?;
+    Ok((connection, Ready { readers, hold }))
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    async fn get(&self, ctx: &Context, kind: &'static str, id: &Part) -> Result<Seen> {
+        let (table, id) = (Arc::clone(self.tables.of(kind)?), id.clone());
+        self.run(ctx, Operation::Get, kind, move |connection, _| find(connection, &table, &id)).await
+    }
+
+    async fn scan(&self, ctx: &Context, scan: Scan) -> Result<Vec<Found>> {
+        let (table, kind) = (Arc::clone(self.tables.of(scan.kind)?), scan.kind);
+        self.run(ctx, Operation::Scan, kind, move |connection, call| {
+            scan::page(connection, &table, &scan, call)
+        })
+        .await
+    }
+
+    async fn commit(&self, ctx: &Context, commit: Commit) -> Result<()> {
+        let unit = Unit::Changes(Changes::of(commit, &self.tables)?);
+        self.unit(ctx, Operation::Commit, unit).await.map(|_| ())
+    }
+
+    async fn kept(&self, ctx: &Context, scope: &str, key: &str) -> Result<Option<Kept>> {
+        let (scope, key) = (scope.to_owned(), key.to_owned());
+        self.run(ctx, Operation::Kept, "", move |connection, _| kept::find(connection, &scope, &key)).await
+    }
+
+    async fn unsent(&self, ctx: &Context, held: &[(String, String)], limit: usize) -> Result<Vec<Event>> {
+        let held = held.to_vec();
+        self.run(ctx, Operation::Unsent, "", move |connection, _| outbox::unsent(connection, &held, limit))
+            .await
+    }
+
+    async fn mark_sent(&self, ctx: &Context, events: &[Uuid]) -> Result<()> {
+        let unit = Unit::Sent(events.to_vec(), ctx.wall());
+        self.unit(ctx, Operation::MarkSent, unit).await.map(|_| ())
+    }
+
+    async fn sweep(&self, ctx: &Context, before: Timestamp, limit: usize) -> Result<usize> {
+        self.unit(ctx, Operation::Sweep, Unit::Sweep(before, limit)).await
+    }
+
+    /// Asks a reader for a row of the file, and the writer for a turn.
+    async fn ping(&self, ctx: &Context) -> Result<()> {
+        self.run(ctx, Operation::Ping, "", |connection, _| schema::check_format(connection)).await?;
+        self.unit(ctx, Operation::Ping, Unit::Nothing).await.map(|_| ())
+    }
+
+    async fn close(&self, ctx: &Context) -> Result<()> {
+        self.reads.close();
+        self.writes.close();
+        let mut alive = self.alive.clone();
+        // An error says that the last thread has dropped its end.
+        ctx.run(async { while alive.changed().await.is_ok() {} }).await?;
+        Ok(())
+    }
+}
+
+fn find(connection: &Connection, table: &Table, id: &Part) -> Result<Seen> {
+    let mut statement = connection.prepare_cached(&table.get_sql).map_err(told)?;
+    let mut rows = statement.query([Column(id)]).map_err(told)?;
+    match rows.next().map_err(told)? {
+        None => Ok(Seen::Absent { last: 0 }),
+        Some(row) if row.get_ref(3).map_err(told)? == rusqlite::types::ValueRef::Null => {
+            Ok(Seen::Absent { last: row.get(1).map_err(told)? })
+        }
+        Some(row) => Ok(Seen::Row(entity(row, table)?)),
+    }
+}
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        self.reads.close();
+        self.writes.close();
+    }
+}
+
+impl fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sqlite").field("path", &self.path).finish_non_exhaustive()
+    }
+}

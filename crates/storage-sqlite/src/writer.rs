@@ -1,0 +1,188 @@
+//! The thread that writes, and its group commit.
+//!
+//! Units that wait together are run each in a savepoint of one transaction, and committed at once: the disk is
+//! waited for once. A unit that fails takes back its own savepoint. Invariants:
+//! 1. A unit is answered after the commit, or after it was taken back.
+//! 2. A unit that its caller left before the commit began is not in it: the group is run again without.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use staffa_storage::{Error, Result};
+use tokio::sync::oneshot;
+
+use crate::call::Call;
+use crate::commit::Unit;
+use crate::error::{told, told_by_commit};
+use crate::options::Options;
+use crate::queue::Queue;
+use crate::watch::Watch;
+use crate::worker::{self, Hold, Job};
+
+/// What the writer does.
+pub(crate) enum Write {
+    /// A unit that may share its commit.
+    Unit(Box<Asked>),
+    /// Work of a port of one's own, with its caller inside: it commits alone.
+    Work(Job),
+}
+
+/// A unit and its caller.
+pub(crate) struct Asked {
+    pub(crate) unit: Unit,
+    pub(crate) call: Arc<Call>,
+    pub(crate) watch: Watch,
+    pub(crate) reply: oneshot::Sender<Result<usize>>,
+}
+
+impl Asked {
+    fn answer(self, result: Result<usize>) {
+        self.watch.end(&result);
+        // A caller that left does not listen.
+        let _ = self.reply.send(result);
+    }
+}
+
+/// Serves the queue until it is closed and empty. Blocks the thread.
+pub(crate) fn serve(mut connection: Connection, queue: &Queue<Write>, options: &Options, hold: Hold) {
+    while let Some(write) = queue.pop() {
+        match write {
+            Write::Work(work) => worker::at_rest(&mut connection, work),
+            Write::Unit(first) => {
+                let group = gather(*first, queue, options);
+                worker::at_rest(&mut connection, |connection| commit(connection, group));
+            }
+        }
+    }
+    drop(connection);
+    drop(hold);
+}
+
+/// Takes the units that wait behind the first one, up to the limits of a group.
+fn gather(first: Asked, queue: &Queue<Write>, options: &Options) -> Vec<Asked> {
+    let mut bytes = first.unit.bytes();
+    let mut group = vec![first];
+    while group.len() < options.group_units_max {
+        let fits = |write: &Write| match write {
+            Write::Unit(asked) => bytes.saturating_add(asked.unit.bytes()) <= options.group_bytes_max,
+            Write::Work(_) => false,
+        };
+        let Some(Write::Unit(asked)) = queue.pop_if(fits) else { break };
+        bytes += asked.unit.bytes();
+        group.push(*asked);
+    }
+    for asked in &mut group {
+        asked.watch.begin();
+    }
+    group
+}
+
+/// What became of one run of a group.
+enum Outcome {
+    /// It was committed, or not: each unit's result.
+    Over(Vec<Result<usize>>),
+    /// SQLite gave the whole transaction up in this unit.
+    Lost(usize, Error),
+    /// A caller left before the commit.
+    Left,
+}
+
+/// Commits a group and answers its callers.
+fn commit(connection: &Connection, group: Vec<Asked>) {
+    let mut group = group;
+    loop {
+        group = still_wanted(group);
+        if group.is_empty() {
+            return;
+        }
+        match attempt(connection, &group) {
+            Outcome::Over(results) => {
+                return group.into_iter().zip(results).for_each(|(asked, result)| asked.answer(result));
+            }
+            Outcome::Lost(place, error) => group.remove(place).answer(Err(error)),
+            Outcome::Left => {}
+        }
+    }
+}
+
+fn still_wanted(group: Vec<Asked>) -> Vec<Asked> {
+    let mut wanted = Vec::with_capacity(group.len());
+    for asked in group {
+        match asked.call.check() {
+            Ok(()) => wanted.push(asked),
+            Err(error) => asked.answer(Err(error)),
+        }
+    }
+    wanted
+}
+
+fn attempt(connection: &Connection, group: &[Asked]) -> Outcome {
+    if let Err(error) = execute(connection, "BEGIN IMMEDIATE") {
+        return Outcome::Over(refused(group, &told(error)));
+    }
+    let mut results = Vec::with_capacity(group.len());
+    for (place, asked) in group.iter().enumerate() {
+        let result = in_savepoint(connection, asked);
+        if connection.is_autocommit() {
+            let error = result.err().unwrap_or_else(|| Error::Unavailable("the disk gave up".into()));
+            return Outcome::Lost(place, error);
+        }
+        results.push(result);
+    }
+    if !hold_all(group, &results) {
+        return match execute(connection, "ROLLBACK") {
+            Ok(()) => Outcome::Left,
+            Err(error) => Outcome::Over(refused(group, &told(error))),
+        };
+    }
+    let Err(error) = execute(connection, "COMMIT") else { return Outcome::Over(results) };
+    let error = told_by_commit(error);
+    Outcome::Over(results.into_iter().map(|result| result.and(Err(error.clone()))).collect())
+}
+
+fn in_savepoint(connection: &Connection, asked: &Asked) -> Result<usize> {
+    execute(connection, "SAVEPOINT unit").map_err(told)?;
+    let result = asked.unit.run(connection, &asked.call);
+    if result.is_err() && !connection.is_autocommit() {
+        execute(connection, "ROLLBACK TO unit").map_err(told)?;
+    }
+    if !connection.is_autocommit() {
+        execute(connection, "RELEASE unit").map_err(told)?;
+    }
+    result
+}
+
+/// Says to all whose units are in the commit that it begins; none is held when one of them has left.
+fn hold_all(group: &[Asked], results: &[Result<usize>]) -> bool {
+    let within = || group.iter().zip(results).filter(|(_, result)| result.is_ok()).map(|(asked, _)| asked);
+    let held = within().take_while(|asked| asked.call.hold()).count();
+    let all = held == within().count();
+    if !all {
+        within().take(held).for_each(|asked| asked.call.unhold());
+    }
+    all
+}
+
+fn refused(group: &[Asked], error: &Error) -> Vec<Result<usize>> {
+    group.iter().map(|_| Err(error.clone())).collect()
+}
+
+fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(|_| ())
+}
+
+/// Runs work of a port of one's own in a transaction of its own.
+pub(crate) fn work<T>(
+    connection: &Connection,
+    call: &Call,
+    work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+) -> Result<T> {
+    // Dropping the transaction takes it back.
+    let tx = Transaction::new_unchecked(connection, TransactionBehavior::Immediate).map_err(told)?;
+    let value = work(&tx).map_err(told)?;
+    if !call.hold() {
+        call.check()?;
+    }
+    tx.commit().map_err(told_by_commit)?;
+    Ok(value)
+}
