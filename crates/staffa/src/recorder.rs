@@ -1,0 +1,37 @@
+use staffa_context::Instruments;
+use staffa_telemetry::{Capture, FinishedSpan, Telemetry};
+
+/// What records a process: telemetry in `main`, a capture in tests.
+#[derive(Clone, Debug)]
+pub(crate) enum Recorder {
+    Installed(Telemetry),
+    Captured(std::sync::Arc<Capture>),
+}
+
+impl Recorder {
+    pub(crate) fn instruments(&self, service: &str) -> Instruments {
+        match self {
+            Self::Installed(telemetry) => telemetry.instruments(service),
+            Self::Captured(capture) => capture.instruments(),
+        }
+    }
+}
+
+/// The spans of recent traces that ended in this process, of all its services.
+#[derive(Clone, Debug)]
+pub struct Recent(pub(crate) Recorder);
+
+impl Recent {
+    /// The spans of a trace, first begun first; empty when it is unknown, not sampled or no longer kept.
+    pub fn trace(&self, trace_id: u128) -> Vec<FinishedSpan> {
+        match &self.0 {
+            Recorder::Installed(telemetry) => telemetry.recent(trace_id),
+            Recorder::Captured(capture) => {
+                let mut spans: Vec<_> =
+                    capture.spans().into_iter().filter(|span| span.trace_id == trace_id).collect();
+                spans.sort_by_key(|span| span.start);
+                spans
+            }
+        }
+    }
+}

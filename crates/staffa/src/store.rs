@@ -1,0 +1,101 @@
+//! Store URLs: which adapter, and where each service keeps its own.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use staffa_context::Context;
+use staffa_storage::{Schema, Store};
+
+use crate::settings::Storage;
+use crate::{Error, Result};
+
+/// Opens the store of one service.
+pub(crate) async fn open(
+    ctx: &Context,
+    url: &str,
+    service: &str,
+    settings: &Storage,
+    schemas: Vec<Schema>,
+) -> Result<Arc<dyn Store>> {
+    let opened = match url.split_once(':') {
+        Some(("memory", "")) => Ok(memory(schemas)?),
+        Some(("sqlite", place)) if !place.is_empty() => {
+            sqlite(ctx, &file(place, service), settings, schemas).await
+        }
+        _ => Err(Error::settings(unsupported(url))),
+    };
+    opened.map_err(|error| error.context(format!("the store of {service}")))
+}
+
+/// The URL without what may be secret in it.
+fn unsupported(url: &str) -> String {
+    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+    format!("no store is known for `{scheme}:`; use `sqlite:FOLDER`, `sqlite:FILE.sqlite` or `memory:`")
+}
+
+/// `sqlite:FOLDER` gives each service a file named after it; a path that ends in `.sqlite` or `.db` is one
+/// service's file.
+fn file(place: &str, service: &str) -> PathBuf {
+    let path = Path::new(place.strip_prefix("//").unwrap_or(place));
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("sqlite" | "db") => path.to_owned(),
+        _ => path.join(format!("{service}.sqlite")),
+    }
+}
+
+fn memory(schemas: Vec<Schema>) -> Result<Arc<dyn Store>> {
+    Ok(staffa_storage::memory::Memory::open(schemas)?)
+}
+
+#[cfg(feature = "sqlite")]
+async fn sqlite(
+    ctx: &Context,
+    file: &Path,
+    settings: &Storage,
+    schemas: Vec<Schema>,
+) -> Result<Arc<dyn Store>> {
+    use crate::settings::Synchronous;
+    use staffa_storage_sqlite::{Options, Sqlite};
+
+    if let Some(folder) = file.parent() {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| Error::from(error).context(format!("the folder {}", folder.display())))?;
+    }
+    let synchronous = match settings.synchronous {
+        Synchronous::Full => staffa_storage_sqlite::Synchronous::Full,
+        Synchronous::Normal => staffa_storage_sqlite::Synchronous::Normal,
+    };
+    let options = Options { synchronous, ..Options::default() };
+    Ok(Sqlite::open(ctx, file, options, schemas).await?)
+}
+
+#[cfg(not(feature = "sqlite"))]
+async fn sqlite(_: &Context, _: &Path, _: &Storage, _: Vec<Schema>) -> Result<Arc<dyn Store>> {
+    Err(Error::settings("this binary is built without the feature `sqlite`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_holds_a_file_for_each_service() {
+        for (place, path) in [
+            ("data", "data/orders.sqlite"),
+            ("/var/lib/shop", "/var/lib/shop/orders.sqlite"),
+            ("///var/lib/shop", "/var/lib/shop/orders.sqlite"),
+            ("data/mine.sqlite", "data/mine.sqlite"),
+            ("data/mine.db", "data/mine.db"),
+            ("data.d", "data.d/orders.sqlite"),
+        ] {
+            assert_eq!(file(place, "orders"), Path::new(path), "{place}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_scheme_is_refused_without_its_password() {
+        let words = unsupported("mysql://root:hunter2@db");
+        assert!(words.contains("`mysql:`") && words.contains("sqlite:FOLDER"), "{words}");
+        assert!(!words.contains("hunter2"), "{words}");
+    }
+}
