@@ -22,6 +22,8 @@ use crate::{
 #[derive(Clone)]
 pub struct Context {
     scope: Arc<Scope>,
+    /// Never later than that of a context it comes from.
+    deadline: Option<Instant>,
     carried: Arc<Carried>,
 }
 
@@ -61,26 +63,27 @@ impl Context {
     /// A root context with these instruments. It never ends.
     pub fn root(instruments: Instruments) -> Self {
         let carried = Carried { values: None, trace: None, instruments: Arc::new(instruments) };
-        Self { scope: Scope::root(), carried: Arc::new(carried) }
+        Self { scope: Scope::root(), deadline: None, carried: Arc::new(carried) }
     }
 
     /// A child that ends after `timeout` at the latest.
     #[must_use]
     pub fn with_timeout(&self, timeout: Duration) -> Self {
         // A timeout beyond what the clock can count never comes.
-        self.derive(self.clock().now().checked_add(timeout))
+        self.until(self.clock().now().checked_add(timeout))
     }
 
     /// A child that ends at `deadline` at the latest.
     #[must_use]
     pub fn with_deadline(&self, deadline: Instant) -> Self {
-        self.derive(Some(deadline))
+        self.until(Some(deadline))
     }
 
     /// A child, and the handle that ends it. Dropping the handle does not.
     #[must_use]
     pub fn with_cancel(&self) -> (Self, Cancel) {
-        let child = self.derive(None);
+        let scope = Scope::child(&self.scope);
+        let child = Self { scope, deadline: self.deadline, carried: Arc::clone(&self.carried) };
         (child.clone(), Cancel(child))
     }
 
@@ -103,7 +106,7 @@ impl Context {
     /// Keeps the values, trace and instruments, and drops deadline and cancellation: for what must be finished.
     #[must_use]
     pub fn shielded(&self) -> Self {
-        Self { scope: Scope::root(), carried: Arc::clone(&self.carried) }
+        Self { scope: Scope::root(), deadline: None, carried: Arc::clone(&self.carried) }
     }
 
     /// Starts an operation inside this one. It ends when the span is dropped.
@@ -123,15 +126,15 @@ impl Context {
 
     /// Why this context ended; `None` while it has not.
     pub fn cause(&self) -> Option<Cause> {
-        if self.scope.noticed().is_none() {
-            let deadline = self.scope.deadline?;
-            let now = self.clock().now();
-            if now < deadline {
-                return None;
-            }
-            self.scope.end(&Cause::DeadlineExceeded, now);
+        if let Some(end) = self.scope.end() {
+            return Some(end.cause(self.deadline));
         }
-        self.scope.noticed().cloned()
+        let deadline = self.deadline?;
+        let now = self.clock().now();
+        if now < deadline {
+            return None;
+        }
+        Some(self.cause_by(now))
     }
 
     /// `Err` with the cause once this context ended. Loops call it every bounded number of steps.
@@ -141,12 +144,12 @@ impl Context {
 
     /// The point in time at which this context ends at the latest.
     pub fn deadline(&self) -> Option<Instant> {
-        self.scope.deadline
+        self.deadline
     }
 
     /// The budget: what is left until the deadline, zero when it passed, `None` without one.
     pub fn remaining(&self) -> Option<Duration> {
-        let deadline = self.scope.deadline?;
+        let deadline = self.deadline?;
         Some(deadline.saturating_duration_since(self.clock().now()))
     }
 
@@ -234,23 +237,33 @@ impl Context {
 
     /// Ends this context and its descendants; the first cause wins.
     pub(crate) fn end(&self, cause: &Cause) {
-        self.scope.end(cause, self.clock().now());
+        self.scope.cancel(cause, self.clock().now());
     }
 
-    fn derive(&self, deadline: Option<Instant>) -> Self {
-        Self { scope: Scope::child(&self.scope, deadline), carried: Arc::clone(&self.carried) }
+    fn until(&self, deadline: Option<Instant>) -> Self {
+        let deadline = match (self.deadline, deadline) {
+            (Some(inherited), Some(own)) => Some(inherited.min(own)),
+            (inherited, own) => inherited.or(own),
+        };
+        Self { deadline, ..self.clone() }
+    }
+
+    /// Why this context ended, when the clock has shown `now` and that is not before the deadline.
+    fn cause_by(&self, now: Instant) -> Cause {
+        // Whoever asks again gets the same answer, whatever cancellation comes in between.
+        self.scope.end_by(now).map_or(Cause::DeadlineExceeded, |end| end.cause(self.deadline))
     }
 
     fn carry(&self, carried: Carried) -> Self {
-        Self { scope: Arc::clone(&self.scope), carried: Arc::new(carried) }
+        Self { scope: Arc::clone(&self.scope), deadline: self.deadline, carried: Arc::new(carried) }
     }
 }
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
-            .field("deadline", &self.scope.deadline)
-            .field("cause", &self.scope.noticed())
+            .field("deadline", &self.deadline)
+            .field("end", &self.scope.end())
             .field("trace", &self.carried.trace)
             .finish_non_exhaustive()
     }
@@ -282,17 +295,17 @@ impl Future for Done<'_> {
         if let Some(cause) = this.context.cause() {
             return Poll::Ready(cause);
         }
-        if let Some(deadline) = this.context.scope.deadline {
+        if let Some(deadline) = this.context.deadline {
             let timer = this.timer.get_or_insert_with(|| this.context.clock().sleep_until(deadline));
             if timer.as_mut().poll(cx).is_ready() {
-                this.context.scope.end(&Cause::DeadlineExceeded, deadline);
+                return Poll::Ready(this.context.cause_by(deadline));
             }
         }
         if this.context.scope.wait(&mut this.key, cx.waker()) {
             return Poll::Pending;
         }
-        // `wait` said that the scope has ended, and an ended scope has a cause.
-        Poll::Ready(this.context.scope.noticed().cloned().unwrap_or(Cause::DeadlineExceeded))
+        // `wait` said that the scope has ended.
+        this.context.cause().map_or(Poll::Pending, Poll::Ready)
     }
 }
 

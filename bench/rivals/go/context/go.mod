@@ -1,0 +1,3 @@
+module staffa/bench/context
+
+go 1.22
