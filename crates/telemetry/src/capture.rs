@@ -1,5 +1,6 @@
+use std::cell::Cell;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use staffa_context::{Context, Instruments};
 use tracing::subscriber::DefaultGuard;
@@ -16,9 +17,10 @@ use crate::{FinishedSpan, MetricsFormat};
 
 /// Starts to record the spans, logs and metrics of a test.
 ///
-/// Nothing of it is global: spans and metrics are those of contexts made with its instruments, which samples all;
-/// logs are those of this thread from `DEBUG` up, until it is dropped. So a test on a current-thread runtime
-/// captures all of its tasks' logs, whatever other tests do meanwhile.
+/// Nothing of it is global: spans and metrics are those of contexts made with its instruments, and all are sampled;
+/// logs are those of this thread from `DEBUG` up, as long as a clone of it lives and until the thread starts
+/// another. So a test on a current-thread runtime captures the logs of all of its tasks, whatever other tests do
+/// meanwhile.
 ///
 /// ```
 /// let capture = staffa_telemetry::capture();
@@ -33,23 +35,55 @@ use crate::{FinishedSpan, MetricsFormat};
 /// ```
 pub fn capture() -> Capture {
     let captured = Arc::new(Captured::default());
-    let layer = LogLayer { service: "test".into(), records: Arc::clone(&captured) as _ };
+    let records = Arc::new(ToCaptured(Arc::downgrade(&captured)));
+    let layer = LogLayer { service: "test".into(), records };
+    // An earlier guard is dropped first, since it puts back what was there before it.
+    LOGS.take();
     let subscriber = Registry::default().with(LevelFilter::DEBUG).with(layer);
-    let metrics = Arc::new(Metrics::new(usize::MAX));
-    Capture { captured, metrics, _logs: tracing::subscriber::set_default(subscriber) }
+    let guard = tracing::subscriber::set_default(subscriber);
+    LOGS.set(Some((Arc::downgrade(&captured), guard)));
+    Capture { captured, metrics: Arc::new(Metrics::new(usize::MAX)) }
 }
 
-/// What a test's code told. Recording is not bounded: it is for tests.
+thread_local! {
+    /// Whose records this thread's logs are.
+    static LOGS: Cell<Option<(Weak<Captured>, DefaultGuard)>> = const { Cell::new(None) };
+}
+
+/// What a test's code told; clones are the same. Recording is not bounded: it is for tests.
+#[derive(Clone)]
 pub struct Capture {
     captured: Arc<Captured>,
     metrics: Arc<Metrics>,
-    _logs: DefaultGuard,
 }
 
 #[derive(Debug, Default)]
 struct Captured {
     spans: Mutex<Vec<Arc<Ended>>>,
     logs: Mutex<Vec<LogRecord>>,
+}
+
+impl Drop for Captured {
+    fn drop(&mut self) {
+        // On another thread, or at its end, there is nothing to put back.
+        let logs = LOGS.try_with(Cell::take).ok().flatten();
+        if let Some((captured, guard)) = logs
+            && captured.strong_count() > 0
+        {
+            LOGS.set(Some((captured, guard)));
+        }
+    }
+}
+
+/// The records of a capture that may be gone.
+struct ToCaptured(Weak<Captured>);
+
+impl Records for ToCaptured {
+    fn record(&self, record: LogRecord) {
+        if let Some(captured) = self.0.upgrade() {
+            lock(&captured.logs).push(record);
+        }
+    }
 }
 
 impl Capture {
@@ -129,12 +163,6 @@ impl Capture {
 impl Ends for Captured {
     fn end(&self, span: Arc<Ended>) {
         lock(&self.spans).push(span);
-    }
-}
-
-impl Records for Captured {
-    fn record(&self, record: LogRecord) {
-        lock(&self.logs).push(record);
     }
 }
 
