@@ -107,3 +107,6 @@ impl Loaded {
         print::toml(self.document.fields(), &self.values)
     }
 }
+
+#[cfg(test)]
+mod tests;

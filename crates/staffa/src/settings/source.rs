@@ -169,7 +169,10 @@ fn from_file(path: Vec<String>, shape: &Shape, file: &Path) -> Result<(Vec<Strin
     let text = std::fs::read_to_string(file)
         .map_err(|error| format!("`{}` is to come from {}: {error}", path.join("."), file.display()))?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
-    parsed(path, shape, line.strip_suffix('\r').unwrap_or(line))
+    // What the file holds may be secret, and is not repeated.
+    let refused =
+        format!("`{}` takes {}, and {} holds something else", path.join("."), shape.words(), file.display());
+    parsed(path, shape, line.strip_suffix('\r').unwrap_or(line)).map_err(|_| refused)
 }
 
 fn parsed(path: Vec<String>, shape: &Shape, text: &str) -> Result<(Vec<String>, Value), String> {
