@@ -4,15 +4,33 @@
 //! centre is [`quote()`], a pure function that the page and the server both run.
 #![deny(clippy::float_arithmetic)]
 
+pub mod catalog;
 pub mod country;
 pub mod goods;
+pub mod inventory;
+pub mod invoice;
 mod money;
+pub mod order;
+pub mod orders;
+mod page;
 mod product;
 pub mod quote;
+mod quotes;
 pub mod size;
+pub mod stock;
+mod token;
 
+pub use catalog::{Catalog, Prices};
 pub use country::Country;
+pub use inventory::Inventory;
 pub use money::{Currency, Money, MoneyError, NotMoney};
+pub use order::Order;
+pub use orders::{Orders, Place, PlaceError};
 pub use product::{PriceList, Product};
 pub use quote::{Basket, Line, Quote, QuoteError, Quoted, quote};
+pub use quotes::Quotes;
 pub use size::Size;
+pub use stock::Stock;
+pub use token::Token;
+
+pub(crate) use page::page;

@@ -75,6 +75,22 @@ impl Basket {
         codes.into_iter().cloned().collect()
     }
 
+    /// Whether it has lines, not too many of them, and a country that the shop sells to.
+    ///
+    /// # Errors
+    /// [`QuoteError::Empty`], [`QuoteError::TooManyLines`], [`QuoteError::UnknownCountry`].
+    pub fn check(&self) -> Result<&'static Country, QuoteError> {
+        let lines = self.lines.len();
+        if lines == 0 {
+            return Err(QuoteError::Empty);
+        }
+        if lines > LINES_MAX {
+            return Err(QuoteError::TooManyLines { lines: place(lines) });
+        }
+        let unknown = || QuoteError::UnknownCountry { country: self.country.clone() };
+        Country::named(&self.country).ok_or_else(unknown)
+    }
+
     /// Whether any line has an agreed price.
     pub fn has_agreed_prices(&self) -> bool {
         self.lines.iter().any(|line| line.agreed.is_some())
@@ -210,7 +226,7 @@ pub fn quote(
     now: Timestamp,
 ) -> Result<Quote, QuoteError> {
     ctx.check()?;
-    let country = checked(basket)?;
+    let country = basket.check()?;
     let products: BTreeMap<&str, &Product> =
         prices.products.iter().map(|product| (product.code.as_str(), product)).collect();
     let lines = priced(&basket.lines, &products)?;
@@ -226,18 +242,6 @@ pub fn quote(
         totals,
         packing,
     })
-}
-
-fn checked(basket: &Basket) -> Result<&'static Country, QuoteError> {
-    let lines = basket.lines.len();
-    if lines == 0 {
-        return Err(QuoteError::Empty);
-    }
-    if lines > LINES_MAX {
-        return Err(QuoteError::TooManyLines { lines: place(lines) });
-    }
-    Country::named(&basket.country)
-        .ok_or_else(|| QuoteError::UnknownCountry { country: basket.country.clone() })
 }
 
 /// A place in a list that was checked to be short.

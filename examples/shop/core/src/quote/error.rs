@@ -118,7 +118,7 @@ impl Fail for QuoteError {
 
 impl From<Failure> for QuoteError {
     fn from(failure: Failure) -> Self {
-        serde_json::from_value(failure.details.clone()).unwrap_or(Self::Failed(failure))
+        Self::deserialize(&failure.details).unwrap_or(Self::Failed(failure))
     }
 }
 
