@@ -89,3 +89,57 @@ impl Drop for Leaves<'_> {
         self.0.leave();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
+    use std::future::Future;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_caller_that_leaves_before_the_commit_is_told_that_nothing_happened() {
+        let (ctx, cancel) = Context::background().with_cancel();
+        let call = Call::new(ctx);
+        let (_reply, answer) = oneshot::channel::<Result<()>>();
+        cancel.cancel(Cause::ClientGone);
+        assert_eq!(call.answer(answer).await, Err(Error::Ended(Cause::ClientGone)));
+        assert!(!call.hold());
+        assert_eq!(call.ended(), Some(Cause::ClientGone));
+    }
+
+    #[tokio::test]
+    async fn a_caller_whose_context_ends_during_the_commit_is_told_that_it_is_unknown() {
+        let (ctx, cancel) = Context::background().with_cancel();
+        let call = Call::new(ctx);
+        let (_reply, answer) = oneshot::channel::<Result<()>>();
+        assert!(call.hold());
+        cancel.cancel(Cause::DeadlineExceeded);
+        assert_eq!(call.ended(), None, "nothing stops a commit that has begun");
+        assert!(matches!(call.answer(answer).await, Err(Error::Unknown(_))));
+    }
+
+    #[tokio::test]
+    async fn an_outcome_that_is_there_wins_over_the_end_of_the_context() {
+        let (ctx, cancel) = Context::background().with_cancel();
+        let call = Call::new(ctx);
+        let (reply, answer) = oneshot::channel();
+        assert!(call.hold());
+        reply.send(Ok(1)).unwrap();
+        cancel.cancel(Cause::DeadlineExceeded);
+        assert_eq!(call.answer(answer).await, Ok(1));
+    }
+
+    #[test]
+    fn a_call_ends_when_its_caller_is_dropped() {
+        let call = Call::new(Context::background());
+        let (_reply, answer) = oneshot::channel::<Result<()>>();
+        let mut waiting = Box::pin(call.answer(answer));
+        let waker = std::task::Waker::noop();
+        assert!(waiting.as_mut().poll(&mut std::task::Context::from_waker(waker)).is_pending());
+        assert_eq!(call.ended(), None);
+        drop(waiting);
+        assert!(call.ended().is_some());
+    }
+}

@@ -229,3 +229,6 @@ fn least(part: PartType) -> Part {
 fn misfit(table: &Table) -> Error {
     Error::Unusable(format!("a read of {} does not fit the index that it names", table.kind))
 }
+
+#[cfg(test)]
+mod tests;
