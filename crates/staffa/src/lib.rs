@@ -38,6 +38,9 @@ pub use staffa_context as context;
 pub use staffa_messaging as messaging;
 #[doc(inline)]
 pub use staffa_storage as storage;
+#[cfg(feature = "sqlite")]
+#[doc(inline)]
+pub use staffa_storage_sqlite as sqlite;
 #[doc(inline)]
 pub use staffa_telemetry as telemetry;
 #[doc(inline)]
@@ -48,3 +51,4 @@ pub use host::{Host, main};
 pub use outcome::Outcome;
 pub use recorder::Recent;
 pub use service::Service;
+pub use store::Adapter;

@@ -12,7 +12,7 @@ use staffa_transport::{Client, Endpoint, Events, Handler, Routes};
 use crate::peers::Peers;
 use crate::recorder::{Recent, Recorder};
 use crate::settings::Common;
-use crate::{Result, store};
+use crate::{Adapter, Result, store};
 
 /// A service while it is composed: its settings, what it is made of, and what it answers.
 ///
@@ -54,11 +54,25 @@ impl<S> Service<S> {
     /// In words that say what to do: an unknown scheme, a folder that cannot be written, a file that another
     /// process holds, data that a newer binary wrote.
     pub async fn store(&self, ctx: &Context, url: &str, schemas: Vec<Schema>) -> Result<Arc<dyn Store>> {
-        let store = store::open(ctx, url, self.name(), &self.common.store, schemas).await?;
+        Ok(self.adapter(ctx, url, schemas).await?.0)
+    }
+
+    /// The same, with the store as its own adapter beside it, for a port of one's own.
+    ///
+    /// # Errors
+    /// Those of [`Service::store`].
+    pub async fn adapter(
+        &self,
+        ctx: &Context,
+        url: &str,
+        schemas: Vec<Schema>,
+    ) -> Result<(Arc<dyn Store>, Adapter)> {
+        let adapter = store::open(ctx, url, self.name(), &self.common.store, schemas).await?;
+        let store = adapter.store();
         #[cfg(feature = "messaging")]
         let store = self.inner.messages.relayed(store);
         self.inner.stores.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&store));
-        Ok(store)
+        Ok((store, adapter))
     }
 
     /// A client of another service, by its name or its URL. A service that this process hosts is called without a

@@ -9,6 +9,30 @@ use staffa_storage::{Schema, Store};
 use crate::settings::Storage;
 use crate::{Error, Result};
 
+/// A store as its own adapter, for ports of one's own that speak the adapter's language.
+///
+/// A composition root matches on it to choose the adapter of such a port.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Adapter {
+    /// In memory.
+    Memory(Arc<staffa_storage::memory::Memory>),
+    /// SQLite.
+    #[cfg(feature = "sqlite")]
+    Sqlite(Arc<staffa_storage_sqlite::Sqlite>),
+}
+
+impl Adapter {
+    /// The store behind the port.
+    pub(crate) fn store(&self) -> Arc<dyn Store> {
+        match self {
+            Self::Memory(memory) => Arc::<staffa_storage::memory::Memory>::clone(memory),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(sqlite) => Arc::<staffa_storage_sqlite::Sqlite>::clone(sqlite),
+        }
+    }
+}
+
 /// Opens the store of one service.
 pub(crate) async fn open(
     ctx: &Context,
@@ -16,9 +40,9 @@ pub(crate) async fn open(
     service: &str,
     settings: &Storage,
     schemas: Vec<Schema>,
-) -> Result<Arc<dyn Store>> {
+) -> Result<Adapter> {
     let opened = match url.split_once(':') {
-        Some(("memory", "")) => Ok(memory(schemas)?),
+        Some(("memory", "")) => Ok(Adapter::Memory(staffa_storage::memory::Memory::open(schemas)?)),
         Some(("sqlite", place)) if !place.is_empty() => {
             sqlite(ctx, &file(place, service), settings, schemas).await
         }
@@ -43,17 +67,13 @@ fn file(place: &str, service: &str) -> PathBuf {
     }
 }
 
-fn memory(schemas: Vec<Schema>) -> Result<Arc<dyn Store>> {
-    Ok(staffa_storage::memory::Memory::open(schemas)?)
-}
-
 #[cfg(feature = "sqlite")]
 async fn sqlite(
     ctx: &Context,
     file: &Path,
     settings: &Storage,
     schemas: Vec<Schema>,
-) -> Result<Arc<dyn Store>> {
+) -> Result<Adapter> {
     use crate::settings::Synchronous;
     use staffa_storage_sqlite::{Options, Sqlite};
 
@@ -66,11 +86,11 @@ async fn sqlite(
         Synchronous::Normal => staffa_storage_sqlite::Synchronous::Normal,
     };
     let options = Options { synchronous, ..Options::default() };
-    Ok(Sqlite::open(ctx, file, options, schemas).await?)
+    Ok(Adapter::Sqlite(Sqlite::open(ctx, file, options, schemas).await?))
 }
 
 #[cfg(not(feature = "sqlite"))]
-async fn sqlite(_: &Context, _: &Path, _: &Storage, _: Vec<Schema>) -> Result<Arc<dyn Store>> {
+async fn sqlite(_: &Context, _: &Path, _: &Storage, _: Vec<Schema>) -> Result<Adapter> {
     Err(Error::settings("this binary is built without the feature `sqlite`"))
 }
 
