@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use staffa_context::{Context, Failure, Kind, Timestamp};
 use staffa_storage::{
-    Cursor, Entity, Index, Indexes, Page, PageOf, Range, Repository, Store, Unit, Versioned, retry,
+    Cursor, Entity, Index, Indexes, Page, PageOf, Range, Repository, Schema, Store, Unit, Versioned, retry,
 };
 
 use crate::product::{PriceList, Product};
@@ -136,6 +136,11 @@ pub struct Imported {
 }
 
 impl Catalog {
+    /// What its store must know of.
+    pub fn schemas() -> Vec<Schema> {
+        vec![Schema::of::<Product>(), Schema::of::<Edition>()]
+    }
+
     /// A catalogue that is kept in this store; without `slow`, slow reads are refused.
     pub fn new(store: Arc<dyn Store>, slow: Option<Arc<dyn SlowReads>>) -> Self {
         Self { products: Repository::new(&store), store, slow }

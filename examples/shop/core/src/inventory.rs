@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use staffa_context::{Context, Failure, Kind};
 use staffa_storage::{
-    Cursor, Error, Event, Happened, Page, PageOf, Repository, Store, Unit, Versioned, retry,
+    Cursor, Error, Event, Happened, Page, PageOf, Repository, Schema, Store, Unit, Versioned, retry,
 };
 
 use crate::order::{OrderCancelled, OrderPlaced, OrderShipped, Units};
@@ -50,6 +50,11 @@ pub struct AllStock {
 }
 
 impl Inventory {
+    /// What its store must know of.
+    pub fn schemas() -> Vec<Schema> {
+        vec![Schema::of::<Stock>()]
+    }
+
     /// An inventory that is kept in this store.
     pub fn new(store: Arc<dyn Store>) -> Self {
         Self { stock: Repository::new(&store), store }

@@ -8,7 +8,7 @@ use futures_core::Stream;
 use serde::{Deserialize, Serialize};
 use staffa_context::{Context, Failure, Kind, Timestamp};
 use staffa_storage::{
-    Cursor, Error, Event, Happened, PageOf, Range, Repository, Store, Unit, Versioned, retry,
+    Cursor, Error, Event, Happened, PageOf, Range, Repository, Schema, Store, Unit, Versioned, retry,
 };
 use uuid::Uuid;
 
@@ -90,6 +90,11 @@ pub struct Orders {
 }
 
 impl Orders {
+    /// What its store must know of.
+    pub fn schemas() -> Vec<Schema> {
+        vec![Schema::of::<Order>()]
+    }
+
     /// Orders that are kept in this store. Who shows the token `agreed` may order at agreed prices.
     pub fn new(store: Arc<dyn Store>, prices: Arc<dyn Prices>, agreed: Option<Token>) -> Self {
         Self { orders: Repository::new(&store), store, prices, agreed }
