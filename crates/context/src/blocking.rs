@@ -50,7 +50,7 @@ impl Context {
         let _stop = CancelOnDrop(cancel);
         let (promise, answer) = answer();
         self.instruments().spawner.spawn_blocking(Box::new(move || {
-            let outcome = TraceContext::enter(ctx.trace(), || catch_unwind(AssertUnwindSafe(|| work(&ctx))));
+            let outcome = TraceContext::enter(&ctx, || catch_unwind(AssertUnwindSafe(|| work(&ctx))));
             drop(place);
             promise.keep(outcome);
         }));

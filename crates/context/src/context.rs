@@ -166,7 +166,7 @@ impl Context {
         let mut future = pin!(future);
         let mut done = self.done();
         poll_fn(|cx| {
-            let polled = TraceContext::enter(self.carried.trace, || future.as_mut().poll(cx));
+            let polled = TraceContext::enter(self, || future.as_mut().poll(cx));
             match polled {
                 Poll::Ready(output) => Poll::Ready(Ok(output)),
                 Poll::Pending => Pin::new(&mut done).poll(cx).map(Err),
@@ -178,7 +178,7 @@ impl Context {
     /// The output of `future`, however this context ends; log records carry this context's trace.
     pub async fn trace_in<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);
-        poll_fn(|cx| TraceContext::enter(self.carried.trace, || future.as_mut().poll(cx))).await
+        poll_fn(|cx| TraceContext::enter(self, || future.as_mut().poll(cx))).await
     }
 
     /// Waits for `duration`, or ends early with the cause. Cancel-safe.

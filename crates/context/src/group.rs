@@ -256,8 +256,7 @@ impl<T, E> Future for Driven<T, E> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<()> {
         let Self { task, promise, member } = &mut *self;
-        let trace = member.shared.ctx.trace();
-        let Poll::Ready(outcome) = TraceContext::enter(trace, || poll_caught(task, cx)) else {
+        let Poll::Ready(outcome) = TraceContext::enter(&member.shared.ctx, || poll_caught(task, cx)) else {
             return Poll::Pending;
         };
         member.ended = true;

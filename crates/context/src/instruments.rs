@@ -101,6 +101,8 @@ pub struct Instruments {
     pub spawner: Arc<dyn Spawner>,
     /// Limits the blocking work that runs at once.
     pub blocking: BlockingPool,
+    /// The service that the work belongs to, for log records; empty when it has no name.
+    pub service: &'static str,
     /// Records spans; `None` records nothing, and costs nothing.
     pub tracer: Option<Arc<dyn Tracer>>,
     /// Records metrics; `None` records nothing.
@@ -114,6 +116,7 @@ impl Default for Instruments {
             ids: Arc::new(RandomIds),
             spawner: Arc::new(SystemSpawner),
             blocking: BlockingPool::default(),
+            service: "",
             tracer: None,
             meter: None,
         }
@@ -123,6 +126,7 @@ impl Default for Instruments {
 impl fmt::Debug for Instruments {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Instruments")
+            .field("service", &self.service)
             .field("tracer", &self.tracer.is_some())
             .field("meter", &self.meter.is_some())
             .finish_non_exhaustive()

@@ -43,24 +43,37 @@ impl TraceContext {
     ///
     /// It is for log records of code that has no context; operations take their context as an argument.
     pub fn current() -> Option<Self> {
-        CURRENT.get()
+        CURRENT.get().trace
     }
 
-    /// Runs `work` with `trace` as this thread's current one.
-    pub(crate) fn enter<T>(trace: Option<Self>, work: impl FnOnce() -> T) -> T {
-        struct Restore(Option<TraceContext>);
+    /// The [`Instruments::service`](crate::Instruments::service) of that future; empty when it has no name.
+    pub fn current_service() -> &'static str {
+        CURRENT.get().service
+    }
+
+    /// Runs `work` with the trace and service of `ctx` as this thread's current ones.
+    pub(crate) fn enter<T>(ctx: &Context, work: impl FnOnce() -> T) -> T {
+        struct Restore(Current);
         impl Drop for Restore {
             fn drop(&mut self) {
                 CURRENT.set(self.0);
             }
         }
-        let _restore = Restore(CURRENT.replace(trace));
+        let current = Current { trace: ctx.trace(), service: ctx.instruments().service };
+        let _restore = Restore(CURRENT.replace(current));
         work()
     }
 }
 
+/// What a log record tells of the future that is polled.
+#[derive(Clone, Copy)]
+struct Current {
+    trace: Option<TraceContext>,
+    service: &'static str,
+}
+
 thread_local! {
-    static CURRENT: Cell<Option<TraceContext>> = const { Cell::new(None) };
+    static CURRENT: Cell<Current> = const { Cell::new(Current { trace: None, service: "" }) };
 }
 
 impl fmt::Debug for TraceContext {

@@ -95,9 +95,15 @@ impl Capture {
     /// Instruments of this service that record here.
     pub fn instruments_of(&self, service: &str) -> Instruments {
         let service = Service::new(service, "");
-        let meter = Meter::new(&self.metrics, &service.name);
+        let name = service.name;
+        let meter = Meter::new(&self.metrics, name);
         let tracer = Tracer::new(service, 1.0, Arc::clone(&self.captured) as _);
-        Instruments { tracer: Some(Arc::new(tracer)), meter: Some(Arc::new(meter)), ..Instruments::default() }
+        Instruments {
+            service: name,
+            tracer: Some(Arc::new(tracer)),
+            meter: Some(Arc::new(meter)),
+            ..Instruments::default()
+        }
     }
 
     /// A root context with the instruments of the service `test`.

@@ -47,7 +47,10 @@ impl LogRecord {
             time: SystemClock.wall(),
             level: *metadata.level(),
             target: metadata.target().to_owned(),
-            service: service.to_owned(),
+            service: Some(TraceContext::current_service())
+                .filter(|current| !current.is_empty())
+                .unwrap_or(service)
+                .to_owned(),
             trace: TraceContext::current(),
             message: String::new(),
             fields: Map::new(),

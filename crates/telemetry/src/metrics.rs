@@ -1,6 +1,6 @@
 //! Metrics: families made on demand, bounded, on the metric types of `prometheus-client`.
-use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -52,7 +52,7 @@ const OVERFLOW: Metric = Metric {
 pub(crate) struct Metrics {
     series_max: usize,
     hasher: RandomState,
-    families: RwLock<HashMap<&'static str, Family>>,
+    families: RwLock<BTreeMap<&'static str, Family>>,
 }
 
 /// One metric and its series, which are found by the hash of their labels.
@@ -84,16 +84,16 @@ impl Metrics {
         Self { series_max, hasher: RandomState::new(), families: RwLock::default() }
     }
 
-    fn series(&self, service: &Arc<str>, metric: &Metric, labels: &[(&'static str, &str)]) -> Series {
+    fn series(&self, service: &Hashed, metric: &Metric, labels: &[(&'static str, &str)]) -> Series {
         let sorted = sorted(labels);
         let labels = sorted.as_deref().unwrap_or(labels);
-        let hash = self.hash(service, labels);
+        let hash = service.with(labels);
         if let Some(series) =
-            self.read().get(metric.name).and_then(|family| family.find(hash, service, labels))
+            self.read().get(metric.name).and_then(|family| family.find(hash, &service.name, labels))
         {
             return series;
         }
-        match self.make(hash, metric, Labels::new(service, labels)) {
+        match self.make(hash, metric, Labels::new(&service.name, labels)) {
             Made::Series(series) => series,
             Made::Clash => {
                 tracing::warn!(metric = metric.name, "a metric of this name and another kind exists");
@@ -118,15 +118,15 @@ impl Metrics {
     }
 
     /// The series that stands in for those that have no place; one for each service.
-    fn overflow(&self, service: &Arc<str>, metric: &Metric) -> Series {
+    fn overflow(&self, service: &Hashed, metric: &Metric) -> Series {
         if metric.name != OVERFLOW.name {
             self.series(service, &OVERFLOW, &[("metric", metric.name)]).add(1);
         }
         let labels: &[_] = &[("overflow", "true")];
-        let hash = self.hash(service, labels);
+        let hash = service.with(labels);
         let mut families = self.write();
         let family = families.entry(metric.name).or_insert_with(|| Family::new(metric));
-        family.find_or_insert(hash, Labels::new(service, labels))
+        family.find_or_insert(hash, Labels::new(&service.name, labels))
     }
 
     /// The value of a counter or gauge, or the number of a histogram's observations, over all services.
@@ -136,28 +136,18 @@ impl Metrics {
         matching.map(|labelled| labelled.value.whole()).reduce(|sum, value| sum + value)
     }
 
-    fn hash(&self, service: &str, labels: &[(&str, &str)]) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        service.hash(&mut hasher);
-        labels.hash(&mut hasher);
-        hasher.finish()
-    }
-
-    fn read(&self) -> RwLockReadGuard<'_, HashMap<&'static str, Family>> {
+    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<&'static str, Family>> {
         self.families.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, HashMap<&'static str, Family>> {
+    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<&'static str, Family>> {
         self.families.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Collector for Metrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
-        let families = self.read();
-        let mut sorted: Vec<&Family> = families.values().collect();
-        sorted.sort_by_key(|family| family.metric.name);
-        sorted.into_iter().try_for_each(|family| family.encode(&mut encoder))
+        self.read().values().try_for_each(|family| family.encode(&mut encoder))
     }
 }
 
@@ -271,6 +261,16 @@ fn sorted<'a>(labels: &[(&'static str, &'a str)]) -> Option<Vec<(&'static str, &
     Some(sorted)
 }
 
+/// The label of an exemplar.
+#[derive(Clone, Copy, Debug)]
+struct TraceId(u128);
+
+impl EncodeLabelSet for TraceId {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> std::fmt::Result {
+        ("trace_id", format!("{:032x}", self.0)).encode(encoder.encode_label())
+    }
+}
+
 /// What a series holds.
 #[derive(Clone, Debug)]
 enum Value {
@@ -281,7 +281,7 @@ enum Value {
 
 #[derive(Clone, Debug)]
 struct Observations {
-    histogram: HistogramWithExemplars<[(&'static str, String); 1]>,
+    histogram: HistogramWithExemplars<TraceId>,
     count: Counter,
 }
 
@@ -345,9 +345,7 @@ impl Record for Value {
         if let Self::Histogram(Observations { histogram, count }) = self
             && value.is_finite()
         {
-            let exemplar = trace
-                .filter(|trace| trace.sampled)
-                .map(|trace| [("trace_id", format!("{:032x}", trace.trace_id))]);
+            let exemplar = trace.filter(|trace| trace.sampled).map(|trace| TraceId(trace.trace_id));
             let at = exemplar.is_some().then(std::time::SystemTime::now);
             histogram.observe(value, exemplar, at);
             count.inc();
@@ -359,12 +357,29 @@ impl Record for Value {
 #[derive(Clone, Debug)]
 pub(crate) struct Meter {
     metrics: Arc<Metrics>,
-    service: Arc<str>,
+    service: Hashed,
+}
+
+/// A service whose name has gone through the hasher, as the start of the hash of its series.
+#[derive(Clone, Debug)]
+struct Hashed {
+    name: Arc<str>,
+    hashed: DefaultHasher,
+}
+
+impl Hashed {
+    fn with(&self, labels: &[(&str, &str)]) -> u64 {
+        let mut hasher = self.hashed.clone();
+        labels.hash(&mut hasher);
+        hasher.finish()
+    }
 }
 
 impl Meter {
-    pub(crate) fn new(metrics: &Arc<Metrics>, service: &Arc<str>) -> Self {
-        Self { metrics: Arc::clone(metrics), service: Arc::clone(service) }
+    pub(crate) fn new(metrics: &Arc<Metrics>, service: &str) -> Self {
+        let mut hashed = metrics.hasher.build_hasher();
+        service.hash(&mut hashed);
+        Self { metrics: Arc::clone(metrics), service: Hashed { name: service.into(), hashed } }
     }
 }
 

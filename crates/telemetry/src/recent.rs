@@ -1,3 +1,4 @@
+use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -46,10 +47,10 @@ impl Recent {
 
     pub(crate) fn of(&self, trace_id: u128) -> Vec<FinishedSpan> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let spans = kept.traces.get(&trace_id).cloned().unwrap_or_default();
+        let mut spans = kept.traces.get(&trace_id).cloned().unwrap_or_default();
         drop(kept);
-        let mut spans: Vec<FinishedSpan> = spans.iter().map(|span| FinishedSpan::from(&**span)).collect();
-        spans.sort_by_key(|span| span.start);
-        spans
+        // Of spans with the same start, the one that ended last holds the others.
+        spans.sort_by_key(|span| (span.data.start_time, Reverse(span.data.end_time)));
+        spans.iter().map(|span| FinishedSpan::from(&**span)).collect()
     }
 }

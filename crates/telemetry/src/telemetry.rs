@@ -149,7 +149,7 @@ impl Installed {
             return Err(Error::SampleRatio(options.sample_ratio));
         }
         let metrics = Arc::new(Metrics::new(options.series_max));
-        let meter = Meter::new(&metrics, &options.service.as_str().into());
+        let meter = Meter::new(&metrics, &options.service);
         let exporter = match &options.otlp {
             Some(endpoint) => Some(Exporter::start(endpoint, options.export_queue_len_max, &meter)?),
             None => None,
@@ -174,11 +174,10 @@ impl Installed {
 
     fn install_logs(&self, filter: EnvFilter) -> Result<Logs, Error> {
         let Options { service, log, log_queue_len_max, .. } = &self.options;
-        let service: Arc<str> = service.as_str().into();
-        let dropped = Meter::new(&self.metrics, &service).series(&LOGS_DROPPED, &[]);
+        let dropped = Meter::new(&self.metrics, service).series(&LOGS_DROPPED, &[]);
         let stderr = Arc::new(Stderr::start(*log, *log_queue_len_max, dropped)?);
         let (filter, handle) = reload::Layer::new(filter);
-        let layer = LogLayer { service, records: Arc::clone(&stderr) as _ };
+        let layer = LogLayer { service: service.as_str().into(), records: Arc::clone(&stderr) as _ };
         // The filter stands beside the layer, not on it: reloading a layer's own filter panics.
         tracing::subscriber::set_global_default(Registry::default().with(filter).with(layer))
             .map_err(|_| Error::AlreadyInstalled)?;
@@ -187,9 +186,15 @@ impl Installed {
 
     fn instruments(&self, service: &str) -> Instruments {
         let service = Service::new(service, &self.options.version);
-        let meter = Meter::new(&self.metrics, &service.name);
+        let name = service.name;
+        let meter = Meter::new(&self.metrics, name);
         let tracer = Tracer::new(service, self.options.sample_ratio, Arc::clone(&self.spans) as _);
-        Instruments { tracer: Some(Arc::new(tracer)), meter: Some(Arc::new(meter)), ..Instruments::default() }
+        Instruments {
+            service: name,
+            tracer: Some(Arc::new(tracer)),
+            meter: Some(Arc::new(meter)),
+            ..Instruments::default()
+        }
     }
 }
 

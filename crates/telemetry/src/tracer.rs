@@ -23,20 +23,22 @@ const TEXT_LEN_MAX: usize = 4_096;
 /// A service of the process, as the resource of its spans names it.
 #[derive(Clone, Debug)]
 pub(crate) struct Service {
-    pub(crate) name: Arc<str>,
+    pub(crate) name: &'static str,
     pub(crate) resource: Arc<Resource>,
 }
 
 impl Service {
+    /// A process has a bounded number of services, so the name of each stays for good.
     pub(crate) fn new(name: &str, version: &str) -> Self {
+        let name: &'static str = Box::leak(name.to_owned().into_boxed_str());
         let mut resource = Resource::builder_empty()
             .with_detector(Box::new(TelemetryResourceDetector) as Box<dyn ResourceDetector>)
-            .with_service_name(name.to_owned())
+            .with_service_name(name)
             .with_attribute(KeyValue::new("process.pid", i64::from(std::process::id())));
         if !version.is_empty() {
             resource = resource.with_attribute(KeyValue::new("service.version", version.to_owned()));
         }
-        Self { name: name.into(), resource: Arc::new(resource.build()) }
+        Self { name, resource: Arc::new(resource.build()) }
     }
 }
 

@@ -32,6 +32,23 @@ async fn records_carry_the_trace_of_the_future_that_is_polled() {
     assert_eq!(capture.log("after").trace, None);
 }
 
+#[tokio::test]
+async fn records_name_the_service_whose_future_is_polled() {
+    let capture = capture();
+    let orders = Context::root(capture.instruments_of("orders"));
+    let catalog = Context::root(capture.instruments_of("catalog"));
+    let inner = async {
+        tracing::info!("outer");
+        catalog.run(third_party("inner")).await.unwrap();
+        tracing::info!("outer again");
+    };
+    orders.run(inner).await.unwrap();
+    tracing::info!("no service");
+    let service = |message| capture.log(message).service;
+    let services = ["outer", "inner", "outer again", "no service"].map(service);
+    assert_eq!(services, ["orders", "catalog", "orders", "test"]);
+}
+
 #[test]
 fn secrets_are_redacted_and_other_fields_kept() {
     let capture = capture();
