@@ -46,11 +46,7 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
 async fn metrics(State(admin): State<Arc<Admin>>, headers: HeaderMap) -> Response {
     let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let format = MetricsFormat::from_accept(accept);
-    let text = match &admin.recorder {
-        Recorder::Installed(telemetry) => telemetry.metrics_text(format),
-        Recorder::Captured(_) => "# EOF\n".to_owned(),
-    };
-    ([(CONTENT_TYPE, format.content_type())], text).into_response()
+    ([(CONTENT_TYPE, format.content_type())], admin.recorder.metrics(format)).into_response()
 }
 
 async fn level_now(State(admin): State<Arc<Admin>>) -> String {

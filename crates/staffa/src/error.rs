@@ -24,6 +24,10 @@ impl Error {
         Self { words: words.into(), outcome: Outcome::SettingsWrong }
     }
 
+    pub(crate) fn job_failed(words: impl Into<String>) -> Self {
+        Self { words: words.into(), outcome: Outcome::JobFailed }
+    }
+
     /// The same error, with what was attempted in front.
     #[must_use]
     pub fn context(mut self, attempted: impl fmt::Display) -> Self {

@@ -108,7 +108,8 @@ impl Host {
 
     /// Runs the process with the command line that it was started with.
     pub fn run(self) -> ExitCode {
-        let command = Flags::augment_args(clap::Command::new(self.name).version(self.version));
+        let version = Some(self.version).filter(|version| !version.is_empty());
+        let command = Flags::augment_args(clap::Command::new(self.name).version(version));
         let flags = command.try_get_matches().and_then(|matches| Flags::from_arg_matches(&matches));
         match flags {
             Ok(flags) => self.run_with(&flags),

@@ -223,9 +223,7 @@ impl Serving {
 
 async fn bind(address: SocketAddr, setting: &str, flag: &str, limits: Limits) -> Result<Server> {
     Server::bind(address, limits).await.map_err(|failure| {
-        Error::new(format!(
-            "cannot listen on {address} ({setting}): {failure}; end what holds that port, or choose another with {flag} PORT"
-        ))
+        Error::new(format!("{setting}: {failure}, with {flag} PORT, or end what holds it"))
     })
 }
 
@@ -288,28 +286,38 @@ fn refuse_overlaps(services: &[Composed]) -> Result<()> {
 async fn jobs(ctx: &Context, common: &Common, services: &mut [Composed]) -> Result<Context> {
     let (trouble, cancel) = ctx.shielded().with_cancel();
     for service in services {
-        for store in service.stores() {
-            let keep = *common.store.keep;
-            service
-                .0
-                .jobs
-                .spawn("sweep", move |ctx| async move { ended(sweep::sweep(&ctx, &store, keep).await) })
-                .await?;
+        if let Err(failure) = service.start_jobs(*common.store.keep, cancel.clone()).await {
+            return Err(service.failed_early(failure).await.context(service.0.name));
         }
-        #[cfg(feature = "messaging")]
-        service.0.start_messages().await?;
-        let cancel = cancel.clone();
-        let jobs = service.0.jobs.context().clone();
-        service
-            .0
-            .jobs
-            .spawn("watch", move |_| async move {
-                cancel.cancel(jobs.done().await);
-                Ok(())
-            })
-            .await?;
     }
     Ok(trouble)
+}
+
+impl Composed {
+    async fn start_jobs(&mut self, keep: Duration, trouble: Cancel) -> Result<(), Failure> {
+        for store in self.stores() {
+            let sweep = move |ctx| async move { ended(sweep::sweep(&ctx, &store, keep).await) };
+            self.0.jobs.spawn("sweep", sweep).await?;
+        }
+        #[cfg(feature = "messaging")]
+        self.0.start_messages().await?;
+        let jobs = self.0.jobs.context().clone();
+        let watch = move |_| async move {
+            trouble.cancel(jobs.done().await);
+            Ok(())
+        };
+        self.0.jobs.spawn("watch", watch).await?;
+        Ok(())
+    }
+
+    /// Why no more jobs could be started: one that the composition started has failed, or else `failure`.
+    async fn failed_early(&mut self, failure: Failure) -> Error {
+        let jobs = std::mem::replace(&mut self.0.jobs, Group::new(&self.0.context, "jobs"));
+        match jobs.wait().await {
+            Ok(()) | Err(GroupError::Ended(_)) => failure.into(),
+            Err(error) => Error::job_failed(error.to_string()),
+        }
+    }
 }
 
 /// A job of the process's own ends with its context, and that is no failure.

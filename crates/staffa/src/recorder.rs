@@ -1,18 +1,25 @@
 use staffa_context::Instruments;
-use staffa_telemetry::{Capture, FinishedSpan, Telemetry};
+use staffa_telemetry::{Capture, FinishedSpan, MetricsFormat, Telemetry};
 
 /// What records a process: telemetry in `main`, a capture in tests.
 #[derive(Clone, Debug)]
 pub(crate) enum Recorder {
     Installed(Telemetry),
-    Captured(std::sync::Arc<Capture>),
+    Captured(Capture),
 }
 
 impl Recorder {
     pub(crate) fn instruments(&self, service: &str) -> Instruments {
         match self {
             Self::Installed(telemetry) => telemetry.instruments(service),
-            Self::Captured(capture) => capture.instruments(),
+            Self::Captured(capture) => capture.instruments_of(service),
+        }
+    }
+
+    pub(crate) fn metrics(&self, format: MetricsFormat) -> String {
+        match self {
+            Self::Installed(telemetry) => telemetry.metrics_text(format),
+            Self::Captured(capture) => capture.metrics(),
         }
     }
 }

@@ -68,12 +68,7 @@ fn file(place: &str, service: &str) -> PathBuf {
 }
 
 #[cfg(feature = "sqlite")]
-async fn sqlite(
-    ctx: &Context,
-    file: &Path,
-    settings: &Storage,
-    schemas: Vec<Schema>,
-) -> Result<Adapter> {
+async fn sqlite(ctx: &Context, file: &Path, settings: &Storage, schemas: Vec<Schema>) -> Result<Adapter> {
     use crate::settings::Synchronous;
     use staffa_storage_sqlite::{Options, Sqlite};
 

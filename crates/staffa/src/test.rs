@@ -59,14 +59,14 @@ pub async fn start_host(host: Host, flags: Flags) -> Running {
 /// # Errors
 /// Why it does not start.
 pub async fn try_start_host(host: Host, flags: Flags) -> Result<Running> {
-    let capture = Arc::new(staffa_telemetry::capture());
+    let capture = staffa_telemetry::capture();
     let mut all =
         ["http.bind=127.0.0.1:0", "admin.bind=127.0.0.1:0", "stop.window=0s"].map(str::to_owned).to_vec();
     all.extend(flags.set);
     let store = flags.store.or_else(|| Some("memory:".to_owned()));
     let flags = Flags { set: all, store, ..flags };
     let (plan, _) = host.plan(flags.config.as_deref(), &flags, std::iter::empty())?;
-    let process = Process::start(plan, Recorder::Captured(Arc::clone(&capture))).await?;
+    let process = Process::start(plan, Recorder::Captured(capture.clone())).await?;
     let client = process.client()?;
     Ok(Running { process, client, capture })
 }
@@ -83,7 +83,7 @@ async fn running(host: Host, flags: Flags) -> Running {
 pub struct Running {
     process: Process,
     client: Client,
-    capture: Arc<Capture>,
+    capture: Capture,
 }
 
 impl Running {

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 /// The command line of a process. A command of one's own takes it in with `#[command(flatten)]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
+#[command(about = None, long_about = None)]
 pub struct Flags {
     /// Read settings from this TOML file
     #[arg(long, value_name = "FILE")]
@@ -19,11 +20,11 @@ pub struct Flags {
     pub store: Option<String>,
 
     /// The port of the services, 0 for any free one (http.bind)
-    #[arg(long)]
+    #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
 
     /// The port for health and metrics, 0 for any free one (admin.bind)
-    #[arg(long)]
+    #[arg(long, value_name = "PORT")]
     pub admin_port: Option<u16>,
 
     /// Print every setting as a commented file, and exit

@@ -18,6 +18,10 @@ const HEADER: &str = "\
 ";
 
 fn section(text: &mut String, path: &str, field: &Field, values: &Value) {
+    let empty = matches!(&field.shape, Shape::Table(fields) if fields.is_empty());
+    if empty {
+        return;
+    }
     text.push('\n');
     comment(text, &field.doc);
     text.push_str(&format!("[{path}]\n"));
