@@ -2,6 +2,8 @@
 
 pub mod canonical;
 mod commit;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod cursor;
 mod entity;
 mod error;
