@@ -11,14 +11,14 @@ pub struct Options {
     pub log: LogFormat,
     /// Which log records are written: a level, or directives as `info,hyper=warn` (the syntax of `RUST_LOG`).
     pub level: String,
-    /// Where traces are sent: the base URL of an OTLP receiver over HTTP, as `http://127.0.0.1:4318`. A URL
-    /// without a path gets `/v1/traces`. `None` sends nothing.
+    /// Where traces are sent: an OTLP receiver over HTTP without TLS, as `http://127.0.0.1:4318`. The port is 4318
+    /// and the path `/v1/traces` unless the URL has one. `None` sends nothing.
     pub otlp: Option<String>,
     /// The part of the traces begun here that is recorded, 0 to 1. A trace begun elsewhere keeps its decision.
     pub sample_ratio: f64,
     /// How many of the latest traces [`Telemetry::recent`](crate::Telemetry::recent) keeps; 0 keeps none.
     pub recent_traces: usize,
-    /// How many spans of each are kept: those that finish first.
+    /// How many spans of each are kept: those that end first, the last of which gives way to the one that ends last.
     pub recent_spans: usize,
     /// How many finished spans wait for the exporter at most; more are dropped and counted.
     pub export_queue_len_max: usize,
