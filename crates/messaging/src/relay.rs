@@ -108,6 +108,8 @@ impl Relay {
         loop {
             let moved = match self.pass(ctx, &mut held).await {
                 Ok(moved) => moved,
+                // What the end cut off is no trouble.
+                Err(_) if ctx.cause().is_some() => false,
                 Err(failure) => {
                     tracing::warn!(%failure, "the outbox could not be read; trying again");
                     false

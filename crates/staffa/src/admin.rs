@@ -1,6 +1,7 @@
 //! The admin port: liveness, readiness, metrics and the log's level.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -10,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use staffa_context::Context;
 use staffa_telemetry::MetricsFormat;
+use staffa_transport::Limits;
 
 use crate::health::Health;
 use crate::recorder::Recorder;
@@ -19,6 +21,16 @@ struct Admin {
     health: Arc<Health>,
     recorder: Recorder,
     level: Mutex<String>,
+}
+
+/// Few ask here, and none of them may hold up the end of the process.
+pub(crate) fn limits() -> Limits {
+    Limits {
+        connections: 100,
+        drain: Duration::from_millis(200),
+        grace: Duration::from_millis(100),
+        ..Limits::default()
+    }
 }
 
 /// What operators and their tools ask. Nothing here is counted, traced or limited.

@@ -1,4 +1,56 @@
-//! A foundation for microservices: settings, composition and lifecycle.
+//! A foundation for microservices: settings, composition and lifecycle, over the crates of Staffa.
+//!
+//! The core of a service is plain types with `async fn(&self, &Context, Request) -> Result<Response, Error>`. One
+//! function, the composition root, opens the stores, joins adapters to the core, and says which method answers
+//! which endpoint. [`main`] runs it: it reads the settings ([`settings`]), reaches the stores, binds the ports, turns
+//! ready, and stops in order on SIGTERM; the exit code is an [`Outcome`]. [`Host`] puts several services behind one
+//! listener, and [`test::start`] starts the very same function in a test.
+//!
+//! With nothing more, a service has deadlines, limits, metrics, traces, logs, health, an outbox and a correct stop.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use staffa::{Context, Endpoint, Failure, Service};
+//!
+//! const GREET: Endpoint<String, String, Failure> = Endpoint::get("/greetings/{name}");
+//!
+//! struct Greeter;
+//!
+//! impl Greeter {
+//!     async fn greet(&self, _ctx: &Context, name: String) -> Result<String, Failure> {
+//!         Ok(format!("Hello, {name}!"))
+//!     }
+//! }
+//!
+//! async fn compose(_ctx: &Context, service: &mut Service<()>) -> staffa::Result<()> {
+//!     service.handle(GREET, &Arc::new(Greeter), Greeter::greet);
+//!     Ok(())
+//! }
+//!
+//! # #[allow(dead_code, reason = "the example is run as a test")]
+//! fn serve() -> std::process::ExitCode {
+//!     staffa::main("greeter", compose)
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let service = staffa::test::start(compose, ()).await;
+//! assert_eq!(service.call(GREET, "Ada".to_owned()).await, Ok("Hello, Ada!".to_owned()));
+//! service.stop().await;
+//! # }
+//! ```
+//!
+//! # The listeners
+//!
+//! | where | what |
+//! |---|---|
+//! | `[http] bind` | the endpoints of all services, and `/openapi.json` |
+//! | `[admin] bind` | `/healthz`: 200 while the process lives; `/readyz`: 200 when it can serve, with each store's state; `/metrics`; `/log/level`: GET, and PUT `info,orders=debug` |
+//!
+//! # Features
+//!
+//! All are on by default: `sqlite` (stores at `sqlite:` URLs), `messaging` (outbox relay and consumers), `channel`
+//! (the re-export [`channel`]).
 
 mod admin;
 mod answers;
@@ -19,7 +71,7 @@ mod sweep;
 pub mod test;
 
 #[doc(no_inline)]
-pub use staffa_context::{Cause, Context, Fail, Failure, Group, Kind, Timestamp};
+pub use staffa_context::{Cause, Context, Fail, Failure, Group, GroupError, Kind, Timestamp};
 #[doc(no_inline)]
 pub use staffa_storage::{
     Entity, Index, Indexes, Page, PageOf, Repository, Schema, Store, Unit, Versioned, retry,
@@ -51,4 +103,4 @@ pub use host::{Host, main};
 pub use outcome::Outcome;
 pub use recorder::Recent;
 pub use service::Service;
-pub use store::Adapter;
+pub use store::{Adapter, open as open_store};

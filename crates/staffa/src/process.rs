@@ -99,7 +99,7 @@ impl Process {
 
         let health = Arc::new(Health::starting());
         let operators = admin::router(&context, &health, &recorder, &common.log.level);
-        let bound = bind(common.admin.bind, "admin.bind", "--admin-port", Limits::default()).await?;
+        let bound = bind(common.admin.bind, "admin.bind", "--admin-port", admin::limits()).await?;
         let admin_address = bound.local_addr()?;
         let admin = Serving::start(&context, bound, operators, Work::default())?;
 
@@ -244,6 +244,7 @@ fn routers(
     work: &Work,
     peers: &Peers,
 ) -> Result<Router> {
+    let version = if version.is_empty() { "unversioned" } else { version };
     let document = staffa_transport::openapi(name, version, services.iter().map(|it| &it.0.routes));
     refuse_overlaps(services)?;
     let mut routers = vec![staffa_transport::openapi_route(&document)];

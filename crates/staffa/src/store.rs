@@ -23,8 +23,8 @@ pub enum Adapter {
 }
 
 impl Adapter {
-    /// The store behind the port.
-    pub(crate) fn store(&self) -> Arc<dyn Store> {
+    /// The same store as the port.
+    pub fn store(&self) -> Arc<dyn Store> {
         match self {
             Self::Memory(memory) => Arc::<staffa_storage::memory::Memory>::clone(memory),
             #[cfg(feature = "sqlite")]
@@ -33,8 +33,12 @@ impl Adapter {
     }
 }
 
-/// Opens the store of one service.
-pub(crate) async fn open(
+/// Opens the store of one service outside of a process of services, for commands that work on its data. See
+/// [`crate::Service::store`] for what the URL says.
+///
+/// # Errors
+/// In words that say what to do.
+pub async fn open(
     ctx: &Context,
     url: &str,
     service: &str,

@@ -30,3 +30,52 @@ async fn sweep_once(ctx: &Context, store: &Arc<dyn Store>, keep: Duration) -> Re
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
+    use serde_json::Value;
+    use staffa_context::{Instruments, ManualClock};
+    use staffa_storage::memory::Memory;
+    use staffa_storage::{Commit, Kept};
+
+    use super::*;
+
+    async fn keep(ctx: &Context, store: &Arc<dyn Store>, key: &str) {
+        let (scope, key) = ("POST /orders".to_owned(), key.to_owned());
+        let kept = Kept { scope, key, digest: [0; 32], answer: Value::Null, at: ctx.wall() };
+        store.commit(ctx, Commit { kept: Some(kept), ..Commit::default() }).await.unwrap();
+    }
+
+    async fn is_kept(ctx: &Context, store: &Arc<dyn Store>, key: &str) -> bool {
+        store.kept(ctx, "POST /orders", key).await.unwrap().is_some()
+    }
+
+    #[tokio::test]
+    async fn what_is_older_than_its_time_goes_every_hour_in_batches() {
+        let clock = ManualClock::default();
+        let instruments = Instruments { clock: Arc::new(clock.clone()), ..Instruments::default() };
+        let (ctx, cancel) = Context::root(instruments).with_cancel();
+        let store: Arc<dyn Store> = Memory::open(Vec::new()).unwrap();
+        for n in 0..=BATCH {
+            keep(&ctx, &store, &format!("old {n}")).await;
+        }
+        let (week, day) = (Duration::from_secs(7 * 86_400), Duration::from_secs(86_400));
+        clock.advance(day);
+        keep(&ctx, &store, "young").await;
+
+        let sweeping = sweep(&ctx, &store, week);
+        let test = async {
+            clock.advance(week - EVERY);
+            tokio::task::yield_now().await;
+            clock.advance(EVERY);
+            while is_kept(&ctx.shielded(), &store, &format!("old {BATCH}")).await {
+                tokio::task::yield_now().await;
+            }
+            assert!(is_kept(&ctx, &store, "young").await);
+            cancel.cancel(Cause::ShuttingDown);
+        };
+        assert_eq!(tokio::join!(sweeping, test).0, Cause::ShuttingDown);
+    }
+}

@@ -21,7 +21,7 @@ pub struct Common {
     pub log: Log,
     /// Traces.
     pub trace: Trace,
-    /// How the process stops on SIGTERM or SIGINT.
+    /// How the process stops on SIGTERM or SIGINT. It takes at most window + drain + `http.grace` + twice grace.
     pub stop: Stop,
     /// Where the services are that this process does not host: name = "http://host:port".
     pub services: BTreeMap<String, String>,
@@ -193,7 +193,7 @@ impl Default for Trace {
     }
 }
 
-/// How the process stops on SIGTERM or SIGINT. A second signal ends it at once.
+/// How the process stops on SIGTERM or SIGINT. It takes at most `window` + `drain` + `http.grace` + twice `grace`; a second signal ends it at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Stop {
     /// How long it goes on as before while readiness already says no, so that a balancer looks away in time.
