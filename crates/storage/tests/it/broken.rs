@@ -1,7 +1,8 @@
 //! The suite tells a broken adapter from a whole one: each fault fails the case that names it.
 
 use std::cmp::Ordering;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering as Memory};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -18,10 +19,12 @@ enum Fault {
     None,
     IgnoresGuards,
     LastWriteWins,
+    ChecksInAnEarlierTurn,
     InsertsOverTheDeleted,
     ForgetsTheDeleted,
     CommitsWriteByWrite,
     CommitsInTwoTurns,
+    LeavesItsSessionOpen,
     IgnoresUnique,
     ChecksNoneParts,
     OrdersByCase,
@@ -50,16 +53,19 @@ enum Fault {
     SaysEndedOfADoneCommit,
     StaysOpen,
     ForgetsTheShape,
+    OverwritesNewer,
     KeepsOldIndexes,
 }
 
 const FAULTS: &[(Fault, &str)] = &[
     (Fault::IgnoresGuards, "units::what_was_read_is_guarded"),
     (Fault::LastWriteWins, "units::a_stale_write_is_a_conflict"),
+    (Fault::ChecksInAnEarlierTurn, "units::retry_ends_in_success"),
     (Fault::InsertsOverTheDeleted, "units::a_blind_insert_over_anything_is_a_duplicate"),
     (Fault::ForgetsTheDeleted, "units::versions_never_repeat"),
     (Fault::CommitsWriteByWrite, "units::all_or_nothing"),
     (Fault::CommitsInTwoTurns, "ending::a_commit_dropped_anywhere_is_whole_or_nothing"),
+    (Fault::LeavesItsSessionOpen, "ending::a_commit_dropped_anywhere_is_whole_or_nothing"),
     (Fault::IgnoresUnique, "unique::a_second_entity_with_the_key_is_refused"),
     (Fault::ChecksNoneParts, "unique::a_key_with_a_none_part_is_not_checked"),
     (Fault::OrdersByCase, "order::text_goes_by_its_utf8_bytes"),
@@ -88,6 +94,7 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::SaysEndedOfADoneCommit, "ending::a_commit_cancelled_anywhere_tells_what_happened"),
     (Fault::StaysOpen, "ending::a_closed_store_is_unavailable"),
     (Fault::ForgetsTheShape, "shape::an_older_document_is_lifted"),
+    (Fault::OverwritesNewer, "shape::a_newer_document_is_not_overwritten"),
     (Fault::KeepsOldIndexes, "shape::a_new_index_serves_what_was_there"),
 ];
 
@@ -110,7 +117,6 @@ async fn each_broken_adapter_fails_the_case_that_names_its_fault() {
         let case = conformance::cases().find(|case| case.name == *name).unwrap();
         let verdict = case.run(&ctx, &broken).await.verdict;
         assert!(matches!(verdict, Verdict::Failed(_)), "{fault:?} passes {name}");
-        println!("{fault:?} {verdict:?}");
     }
 }
 
@@ -145,12 +151,20 @@ impl Open for Broken {
             let indexes = schemas.iter_mut().flat_map(|schema| &mut schema.indexes);
             indexes.for_each(|index| index.unique = false);
         }
+        if self.fault == Fault::OverwritesNewer {
+            schemas.iter_mut().for_each(|schema| schema.shape = 2);
+        }
         if self.fault == Fault::KeepsOldIndexes {
             // What a store does that fills a new index from now on only.
             schemas.iter_mut().for_each(|schema| schema.keys = |_, _| Ok(vec![vec![]; 6]));
         }
         let inner = self.memories.open(ctx, place, schemas).await?;
-        Ok(Arc::new(Faulty { fault: self.fault, inner, mark: std::sync::Mutex::default() }))
+        Ok(Arc::new(Faulty {
+            fault: self.fault,
+            inner,
+            mark: Mutex::default(),
+            open: AtomicBool::new(false),
+        }))
     }
 }
 
@@ -158,7 +172,9 @@ impl Open for Broken {
 struct Faulty {
     fault: Fault,
     inner: Arc<dyn Store>,
-    mark: std::sync::Mutex<Option<Uuid>>,
+    mark: Mutex<Option<Uuid>>,
+    /// Whether a session was left inside its transaction.
+    open: AtomicBool,
 }
 
 impl Faulty {
@@ -177,14 +193,32 @@ impl Faulty {
         }
     }
 
+    /// Looks at the versions, as a store does that checks outside the transaction.
+    async fn check(&self, ctx: &Context, commit: &Commit) -> Result<()> {
+        for write in &commit.writes {
+            let now = self.inner.get(ctx, write.kind, &write.id).await?;
+            let stale = |row: &staffa_storage::Row| write.expect != Expect::Version(row.version);
+            if matches!(&now, Seen::Row(row) if stale(row)) {
+                return Err(Error::Conflict { kind: write.kind.into(), id: write.id.to_string() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a write succeed over whatever is there.
+    async fn win(&self, ctx: &Context, write: &mut Write) -> Result<()> {
+        if let Seen::Row(row) = self.inner.get(ctx, write.kind, &write.id).await? {
+            write.expect = Expect::Version(row.version);
+            write.version = row.version + 1;
+        }
+        Ok(())
+    }
+
     /// What the expectations of a commit become.
     async fn expect(&self, ctx: &Context, write: &mut Write) -> Result<()> {
         let now = self.inner.get(ctx, write.kind, &write.id).await?;
         match (self.fault, write.expect, now) {
-            (Fault::LastWriteWins, Expect::Version(_), Seen::Row(row)) => {
-                write.expect = Expect::Version(row.version);
-                write.version = row.version + 1;
-            }
+            (Fault::LastWriteWins, Expect::Version(_), Seen::Row(_)) => self.win(ctx, write).await?,
             (Fault::InsertsOverTheDeleted, Expect::New, Seen::Absent { last }) => {
                 write.expect = Expect::Absent { last };
                 write.version = last + 1;
@@ -411,6 +445,22 @@ impl Store for Faulty {
         ctx.check()?;
         self.spoil(ctx, &mut commit).await?;
         match self.fault {
+            Fault::LeavesItsSessionOpen => {
+                if self.open.swap(true, Memory::SeqCst) {
+                    return Err(Error::Unavailable("the session is inside a transaction".into()));
+                }
+                turn().await;
+                self.open.store(false, Memory::SeqCst);
+                self.inner.commit(ctx, commit).await
+            }
+            Fault::ChecksInAnEarlierTurn => {
+                self.check(ctx, &commit).await?;
+                turn().await;
+                for write in &mut commit.writes {
+                    self.win(ctx, write).await?;
+                }
+                self.inner.commit(ctx, commit).await
+            }
             Fault::SaysEndedOfADoneCommit => {
                 self.inner.commit(&ctx.shielded(), commit).await?;
                 turn().await;
