@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
 mod cancel;
+mod conformance;
 mod file;
 mod folder;
 mod instruments;
