@@ -2,19 +2,34 @@
 use std::fmt;
 use std::sync::Arc;
 
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::{MethodFilter, MethodRouter, on};
 use futures_core::Stream;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use staffa_context::Fail;
+use staffa_context::{Fail, Failure, Kind};
 
-use crate::{Endpoint, Events, Handler, ServerContext};
+use crate::answer::Problem;
+use crate::endpoint::Shape;
+use crate::openapi::{self, Described};
+use crate::operation;
+use crate::route::{Answering, Route, Shared};
+use crate::{Endpoint, Events, Handler, Method, ServerContext};
 
 /// Endpoints and their handlers, on the way to an axum router.
 #[derive(Default)]
 pub struct Routes {
+    handled: Vec<Handled>,
     mounted: axum::Router,
+}
+
+struct Handled {
+    shape: Shape,
+    answering: Answering,
+    described: Described,
 }
 
 impl Routes {
@@ -25,7 +40,7 @@ impl Routes {
 
     /// Answers `endpoint` with `handler`, a method of `service`.
     #[must_use]
-    pub fn handle<S, Q, R, E, H>(self, endpoint: Endpoint<Q, R, E>, service: &Arc<S>, handler: H) -> Self
+    pub fn handle<S, Q, R, E, H>(mut self, endpoint: Endpoint<Q, R, E>, service: &Arc<S>, handler: H) -> Self
     where
         S: Send + Sync + ?Sized + 'static,
         Q: Serialize + DeserializeOwned + JsonSchema + Send + 'static,
@@ -33,13 +48,16 @@ impl Routes {
         E: Fail,
         H: for<'a> Handler<'a, S, Q, Out = Result<R, E>> + 'static,
     {
-        let _ = (endpoint, service, handler);
+        let shape = endpoint.shape();
+        let method = operation::Method::<S, Q, R, E, H>::new(service, handler);
+        let described = Described::call::<Q, R>(shape);
+        self.handled.push(Handled { shape, answering: Answering::Call(Arc::new(method)), described });
         self
     }
 
     /// Answers `events` with the stream that `handler`, a method of `service`, gives. See [`crate::EventSource`].
     #[must_use]
-    pub fn events<S, Q, T, E, St, H>(self, events: Events<Q, T, E>, service: &Arc<S>, handler: H) -> Self
+    pub fn events<S, Q, T, E, St, H>(mut self, events: Events<Q, T, E>, service: &Arc<S>, handler: H) -> Self
     where
         S: Send + Sync + ?Sized + 'static,
         Q: Serialize + DeserializeOwned + JsonSchema + Send + 'static,
@@ -48,11 +66,17 @@ impl Routes {
         St: Stream<Item = (u64, T)> + Send + 'static,
         H: for<'a> Handler<'a, S, Q, Out = Result<St, E>> + 'static,
     {
-        let _ = (events, service, handler);
+        let shape = events.shape();
+        let method = operation::Method::<S, Q, (St, T), E, H>::new(service, handler);
+        let described = Described::stream::<Q, T>(shape);
+        self.handled.push(Handled { shape, answering: Answering::Stream(Arc::new(method)), described });
         self
     }
 
     /// Serves a router of one's own beside the endpoints, as it is.
+    ///
+    /// # Panics
+    /// When two have a route for the same path and method, as axum does.
     #[must_use]
     pub fn mount(mut self, router: axum::Router) -> Self {
         self.mounted = self.mounted.merge(router);
@@ -61,39 +85,70 @@ impl Routes {
 
     /// The OpenAPI 3.1 document of these endpoints.
     pub fn openapi(&self, title: &str, version: &str) -> Value {
-        let _ = (title, version);
-        Value::Null
+        openapi(title, version, [self])
     }
 
-    /// The axum router that serves the endpoints. It has no fallback: see [`crate::join`].
+    /// The axum router that serves the endpoints. It has no fallback: see [`join`].
+    ///
+    /// # Panics
+    /// When two have a route for the same path and method, or a path that axum does not take.
     pub fn into_router(self, server: &ServerContext) -> axum::Router {
-        let _ = server;
-        self.mounted
+        let shared = Arc::new(Shared::new(server));
+        let mut router = axum::Router::new();
+        for handled in self.handled {
+            let route = Arc::new(Route::new(handled.shape, handled.answering, &shared));
+            router = router.route(handled.shape.path, served(route));
+        }
+        router.method_not_allowed_fallback(method_not_allowed).merge(self.mounted)
     }
 }
 
 impl fmt::Debug for Routes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Routes").finish_non_exhaustive()
+        f.debug_list().entries(self.handled.iter().map(|handled| &handled.shape)).finish()
     }
+}
+
+fn served(route: Arc<Route>) -> MethodRouter {
+    let filter = match route.shape.method {
+        Method::Get => MethodFilter::GET,
+        Method::Post => MethodFilter::POST,
+        Method::Put => MethodFilter::PUT,
+        Method::Delete => MethodFilter::DELETE,
+    };
+    on(filter, move |request: Request| Arc::clone(&route).serve(request))
 }
 
 /// Merges routers of several services, and answers 404 in problem details where none has a route.
 ///
 /// # Panics
-/// When two have a route for the same path and method.
+/// When two have a route for the same path and method, or a fallback.
 pub fn join(routers: impl IntoIterator<Item = axum::Router>) -> axum::Router {
-    routers.into_iter().fold(axum::Router::new(), axum::Router::merge)
+    routers.into_iter().fold(axum::Router::new(), axum::Router::merge).fallback(not_found)
+}
+
+async fn not_found(request: Request) -> Response {
+    let words = format!("there is nothing at `{}`", request.uri().path());
+    Problem::from(Failure::new(Kind::NotFound, words)).into_response(None, None)
+}
+
+/// Axum adds the header `allow`.
+async fn method_not_allowed() -> Response {
+    Problem::method_not_allowed().into_response(None, None)
 }
 
 /// The OpenAPI 3.1 document of the endpoints of several services behind one listener.
 pub fn openapi<'a>(title: &str, version: &str, routes: impl IntoIterator<Item = &'a Routes>) -> Value {
-    let _ = (title, version, routes.into_iter().count());
-    Value::Null
+    let described = routes.into_iter().flat_map(|routes| &routes.handled).map(|handled| &handled.described);
+    openapi::document(title, version, described)
 }
 
 /// Serves `document` at `/openapi.json`.
 pub fn openapi_route(document: &Value) -> axum::Router {
-    let _ = document;
-    axum::Router::new()
+    let body = bytes::Bytes::from(document.to_string());
+    let answer = move || {
+        let body = body.clone();
+        async move { ([(http::header::CONTENT_TYPE, crate::header::JSON)], body) }
+    };
+    axum::Router::new().route("/openapi.json", axum::routing::get(answer))
 }

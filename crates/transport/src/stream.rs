@@ -1,0 +1,209 @@
+//! Event streams being served: a bounded queue between the handler's events and a client that may be slow.
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as Task, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody};
+use axum::response::Response;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use http_body::Frame;
+use staffa_context::{BoxFuture, Cancel, Cause, Context, Failure, Kind};
+use tokio::sync::mpsc;
+
+use crate::Policy;
+use crate::admission::Place;
+use crate::answer::Problem;
+use crate::operation::{Frames, StreamOperation};
+use crate::request::Input;
+use crate::route::Shared;
+use crate::running::Running;
+use crate::{header, sse};
+
+/// The last event that the client of a stream saw, as a value of the handler's context: go on after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastEventId(pub u64);
+
+/// Tells nginx not to hold events back.
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// Opens a stream. The budget covers the handler and its first event; of a resumed stream, the handler alone.
+pub(crate) async fn open(
+    operation: &Arc<dyn StreamOperation>,
+    shared: &Shared,
+    ctx: &Context,
+    budget: Duration,
+    (headers, input): (&HeaderMap, Input),
+) -> Result<Response, Problem> {
+    let (ctx, cancel) = ctx.with_timeout(shared.limits.stream_age).with_cancel();
+    let last = last_event_id(headers)?;
+    let handler_ctx = last.map_or_else(|| ctx.clone(), |last| ctx.with_value(last));
+    let opening = ctx.with_timeout(budget);
+    opening.check()?;
+    let frames = Arc::clone(operation).open(handler_ctx, input);
+    let first = async move {
+        let opened = opening.run(first_event(frames, last.is_none())).await;
+        opened.map_err(Failure::from)?
+    };
+    let (place, body_cancel) = (shared.streams.admit()?, cancel.clone());
+    let running =
+        Running::new(Box::pin(first), (ctx.clone(), cancel), Policy::Cancel, shared.limits.grace, None);
+    let (first, frames) = running.result().await?;
+
+    let (tx, rx) = mpsc::channel(shared.limits.stream_queue.max(1));
+    let pump = Pump { frames, tx, ctx: ctx.clone(), _place: place };
+    // Not in a group: `Work` counts it, ends it and waits for it.
+    ctx.instruments().spawner.spawn(Box::pin(pump.run(first)));
+    Ok(response(Events::new(rx, ctx, body_cancel, shared.limits.heartbeat)))
+}
+
+/// Opens the handler's events, and waits for the first one if asked to.
+async fn first_event(
+    frames: BoxFuture<'static, Result<Frames, Failure>>,
+    wait: bool,
+) -> Result<(Option<Bytes>, Frames), Failure> {
+    let mut frames = frames.await?;
+    if !wait {
+        return Ok((None, frames));
+    }
+    let first = poll_fn(|cx| frames.as_mut().poll_next(cx)).await.transpose()?;
+    Ok((first, frames))
+}
+
+fn last_event_id(headers: &HeaderMap) -> Result<Option<LastEventId>, Failure> {
+    let Some(value) = headers.get(header::LAST_EVENT_ID) else { return Ok(None) };
+    match value.to_str().ok().and_then(|text| text.parse().ok()) {
+        Some(id) => Ok(Some(LastEventId(id))),
+        None => Err(Failure::new(
+            Kind::Invalid,
+            "the header `last-event-id` must be the id of an event of this stream",
+        )),
+    }
+}
+
+fn response(events: Events) -> Response {
+    let mut response = Response::new(Body::new(events));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(header::EVENT_STREAM));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    response
+}
+
+/// Moves a handler's events to a client's queue, so that a slow client holds nobody up.
+struct Pump {
+    frames: Frames,
+    tx: mpsc::Sender<Bytes>,
+    ctx: Context,
+    _place: Place,
+}
+
+impl Pump {
+    async fn run(mut self, first: Option<Bytes>) {
+        let ctx = self.ctx.clone();
+        // The context ends when the client goes, the stream is too old, or the server stops.
+        let _ = ctx
+            .run(async {
+                let mut next = match first {
+                    Some(first) => Some(first),
+                    None => self.next().await,
+                };
+                while let Some(frame) = next {
+                    if !self.queue(frame) {
+                        return;
+                    }
+                    next = self.next().await;
+                }
+            })
+            .await;
+    }
+
+    /// The handler's next event; the end of the stream becomes an event itself.
+    async fn next(&mut self) -> Option<Bytes> {
+        let polled = poll_fn(|cx| {
+            // After a panic the stream is dropped and never polled again.
+            match catch_unwind(AssertUnwindSafe(|| self.frames.as_mut().poll_next(cx))) {
+                Ok(polled) => polled.map(|frame| frame.transpose()),
+                Err(_) => Poll::Ready(Err(Failure::new(Kind::Internal, "a handler's stream panicked"))),
+            }
+        });
+        match polled.await {
+            Ok(Some(frame)) => Some(frame),
+            Ok(None) => {
+                // A queue without room for it closes all the same.
+                let _ = self.tx.try_send(sse::write_end());
+                None
+            }
+            Err(error) => {
+                tracing::error!(%error, "an event stream failed");
+                None
+            }
+        }
+    }
+
+    /// Whether the stream goes on.
+    fn queue(&self, frame: Bytes) -> bool {
+        match self.tx.try_send(frame) {
+            Ok(()) => true,
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                tracing::warn!(
+                    queue_len_max = self.tx.max_capacity(),
+                    "an event stream was ended: its client is too slow"
+                );
+                false
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => false,
+        }
+    }
+}
+
+/// The body of a stream's response. Dropping it ends the stream's context.
+struct Events {
+    rx: mpsc::Receiver<Bytes>,
+    ctx: Context,
+    cancel: Cancel,
+    heartbeat: Duration,
+    timer: Option<BoxFuture<'static, ()>>,
+}
+
+impl Events {
+    fn new(rx: mpsc::Receiver<Bytes>, ctx: Context, cancel: Cancel, heartbeat: Duration) -> Self {
+        Self { rx, ctx, cancel, heartbeat, timer: None }
+    }
+}
+
+impl HttpBody for Events {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Task<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let this = &mut *self;
+        if let Poll::Ready(frame) = this.rx.poll_recv(cx) {
+            this.timer = None;
+            return Poll::Ready(frame.map(|frame| Ok(Frame::data(frame))));
+        }
+        let timer = this.timer.get_or_insert_with(|| {
+            let clock = this.ctx.clock();
+            clock.sleep_until(clock.now() + this.heartbeat)
+        });
+        if timer.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        this.timer = None;
+        Poll::Ready(Some(Ok(Frame::data(sse::HEARTBEAT))))
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.cancel.cancel(Cause::ClientGone);
+    }
+}
