@@ -114,14 +114,21 @@ impl Context {
         self.span_of(SpanKind::Internal, name)
     }
 
-    /// Starts an operation on one side of a call.
+    /// Starts an operation on one side of a call. Its attribute `budget_us` is the budget that it starts with, in
+    /// microseconds, when there is a deadline.
     pub fn span_of(&self, kind: SpanKind, name: impl Into<Cow<'static, str>>) -> Span {
         let Some(tracer) = &self.carried.instruments.tracer else {
             return Span::new(self.clone(), None);
         };
         let start = SpanStart { name: name.into(), kind, parent: self.carried.trace };
         let (trace, recording) = tracer.start(start);
-        Span::new(self.with_trace(Some(trace)), recording)
+        let mut span = Span::new(self.with_trace(Some(trace)), recording);
+        if span.is_recording()
+            && let Some(budget) = self.remaining()
+        {
+            span.set("budget_us", i64::try_from(budget.as_micros()).unwrap_or(i64::MAX));
+        }
+        span
     }
 
     /// Why this context ended; `None` while it has not.
@@ -241,6 +248,10 @@ impl Context {
     }
 
     fn until(&self, deadline: Option<Instant>) -> Self {
+        if self.scope.has_ended() {
+            // A new deadline, maybe one in the past, must not hide the cause.
+            return self.clone();
+        }
         let deadline = match (self.deadline, deadline) {
             (Some(inherited), Some(own)) => Some(inherited.min(own)),
             (inherited, own) => inherited.or(own),

@@ -11,6 +11,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests;
+
 #[derive(Clone, Debug)]
 pub(crate) struct Places(Arc<Mutex<State>>);
 

@@ -15,6 +15,9 @@ use web_time::Instant;
 
 use crate::Cause;
 
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests;
+
 #[derive(Debug)]
 pub(crate) struct Scope {
     parent: Option<Arc<Scope>>,
@@ -77,11 +80,12 @@ impl Scope {
         Self { parent: Some(Arc::clone(parent)), place, ended, links: Mutex::new(links) }
     }
 
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
     pub(crate) fn end(&self) -> Option<End> {
-        if !self.ended.load(Ordering::Acquire) {
-            return None;
-        }
-        self.links().end.clone()
+        if self.has_ended() { self.links().end.clone() } else { None }
     }
 
     /// The end, or `None` and the promise that it will not come before `now`.
