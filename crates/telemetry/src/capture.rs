@@ -1,4 +1,5 @@
 use std::cell::Cell;
+use std::cmp::Reverse;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -116,6 +117,15 @@ impl Capture {
         lock(&self.captured.spans).iter().map(|span| FinishedSpan::from(&**span)).collect()
     }
 
+    /// The spans of one trace that ended so far, in the order of their starts: as
+    /// [`Telemetry::recent`](crate::Telemetry::recent) tells them.
+    pub fn recent(&self, trace_id: u128) -> Vec<FinishedSpan> {
+        let mut spans = self.spans();
+        spans.retain(|span| span.trace_id == trace_id);
+        spans.sort_by_key(|span| (span.start, Reverse(span.duration)));
+        spans
+    }
+
     /// The one span of this name.
     ///
     /// # Panics
@@ -160,9 +170,14 @@ impl Capture {
         self.metrics.value(name, labels)
     }
 
-    /// All metrics, as a scraper would see them.
+    /// All metrics, as OpenMetrics.
     pub fn metrics(&self) -> String {
-        written(vec![shared(&self.metrics)], MetricsFormat::OpenMetrics)
+        self.metrics_text(MetricsFormat::OpenMetrics)
+    }
+
+    /// All metrics, as a scraper asked for them.
+    pub fn metrics_text(&self, format: MetricsFormat) -> String {
+        written(vec![shared(&self.metrics)], format)
     }
 }
 
