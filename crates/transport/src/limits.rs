@@ -31,8 +31,10 @@ pub struct Limits {
     pub heartbeat: Duration,
     /// The longest life of an event stream; the client then comes back by `Last-Event-ID`. 1 h.
     pub stream_age: Duration,
-    /// Events that wait for one slow client; the next one ends its stream. 64.
+    /// Events that wait for one slow client. 64.
     pub stream_queue: usize,
+    /// How long the queue of a slow client may stay full before its stream is ended. 5 s.
+    pub stream_patience: Duration,
     /// Streams of one HTTP/2 connection at once. 128.
     pub http2_streams: u32,
 }
@@ -54,6 +56,7 @@ impl Default for Limits {
             heartbeat: Duration::from_secs(15),
             stream_age: Duration::from_secs(3_600),
             stream_queue: 64,
+            stream_patience: Duration::from_secs(5),
             http2_streams: 128,
         }
     }

@@ -56,7 +56,8 @@ pub(crate) async fn open(
     let (first, frames) = running.result().await?;
 
     let (tx, rx) = mpsc::channel(shared.limits.stream_queue.max(1));
-    let pump = Pump { frames, tx, ctx: ctx.clone(), _place: place };
+    let patience = shared.limits.stream_patience;
+    let pump = Pump { frames, tx, ctx: ctx.clone(), patience, _place: place };
     // Not in a group: `Work` counts it, ends it and waits for it.
     ctx.instruments().spawner.spawn(Box::pin(pump.run(first)));
     Ok(response(Events::new(rx, ctx, body_cancel, shared.limits.heartbeat)))
@@ -95,69 +96,52 @@ fn response(events: Events) -> Response {
     response
 }
 
-/// Moves a handler's events to a client's queue, so that a slow client holds nobody up.
+/// Moves a handler's events to a client's queue, so that a slow client is found out.
 struct Pump {
     frames: Frames,
     tx: mpsc::Sender<Bytes>,
     ctx: Context,
+    patience: Duration,
     _place: Place,
 }
 
 impl Pump {
+    /// Runs until the stream ends or fails, or its context ends: the client goes, the stream is too old, the server stops.
     async fn run(mut self, first: Option<Bytes>) {
         let ctx = self.ctx.clone();
-        // The context ends when the client goes, the stream is too old, or the server stops.
-        let _ = ctx
-            .run(async {
-                let mut next = match first {
-                    Some(first) => Some(first),
-                    None => self.next().await,
-                };
-                while let Some(frame) = next {
-                    if !self.queue(frame) {
-                        return;
-                    }
-                    next = self.next().await;
-                }
-            })
-            .await;
-    }
-
-    /// The handler's next event; the end of the stream becomes an event itself.
-    async fn next(&mut self) -> Option<Bytes> {
-        let polled = poll_fn(|cx| {
-            // After a panic the stream is dropped and never polled again.
-            match catch_unwind(AssertUnwindSafe(|| self.frames.as_mut().poll_next(cx))) {
-                Ok(polled) => polled.map(|frame| frame.transpose()),
-                Err(_) => Poll::Ready(Err(Failure::new(Kind::Internal, "a handler's stream panicked"))),
+        let moved = async {
+            if let Some(first) = first {
+                self.queue(first).await?;
             }
-        });
-        match polled.await {
-            Ok(Some(frame)) => Some(frame),
-            Ok(None) => {
-                // A queue without room for it closes all the same.
-                let _ = self.tx.try_send(sse::write_end());
-                None
+            while let Some(frame) = self.next().await? {
+                self.queue(frame).await?;
             }
-            Err(error) => {
-                tracing::error!(%error, "an event stream failed");
-                None
+            self.queue(sse::write_end()).await
+        };
+        if let Ok(Err(failure)) = ctx.run(moved).await {
+            match failure.kind {
+                Kind::Internal => tracing::error!(error = %failure, "an event stream failed"),
+                _ => tracing::warn!(error = %failure, "an event stream was ended"),
             }
         }
     }
 
-    /// Whether the stream goes on.
-    fn queue(&self, frame: Bytes) -> bool {
-        match self.tx.try_send(frame) {
-            Ok(()) => true,
-            Err(mpsc::error::TrySendError::Full(_)) => {
-                tracing::warn!(
-                    queue_len_max = self.tx.max_capacity(),
-                    "an event stream was ended: its client is too slow"
-                );
-                false
-            }
-            Err(mpsc::error::TrySendError::Closed(_)) => false,
+    /// The handler's next event.
+    async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        let frames = &mut self.frames;
+        // After a panic the stream is dropped and never polled again.
+        poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| frames.as_mut().poll_next(cx))) {
+            Ok(polled) => polled.map(Option::transpose),
+            Err(_) => Poll::Ready(Err(Failure::new(Kind::Internal, "a handler's stream panicked"))),
+        })
+        .await
+    }
+
+    async fn queue(&mut self, frame: Bytes) -> Result<(), Failure> {
+        match self.ctx.with_timeout(self.patience).run(self.tx.send(frame)).await {
+            Ok(Ok(())) => Ok(()),
+            _ if self.ctx.cause().is_some() => Err(Cause::ClientGone.into()),
+            _ => Err(Failure::new(Kind::Exhausted, "its client takes events too slowly")),
         }
     }
 }

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::raw::bare;
-use crate::shop::{CARRIERS, COUNT, Carrier, FLOOD, Number, QUIET, start, start_with};
+use crate::shop::{CARRIERS, COUNT, Carrier, DRIP, Number, QUIET, start, start_with};
 
 #[tokio::test]
 async fn events_come_in_order_and_the_end_is_the_end() {
@@ -109,7 +109,8 @@ async fn a_cancelled_context_and_a_dropped_stream_end_it_on_both_sides() {
 
 #[tokio::test]
 async fn a_client_that_is_too_slow_loses_its_stream() {
-    let shop = start(Carrier::Http).await;
+    let limits = Limits { stream_patience: Duration::from_millis(100), ..Limits::default() };
+    let shop = start_with(Carrier::Http, limits).await;
     let mut stream = TcpStream::connect(shop.address).await.unwrap();
     stream.write_all(&bare("GET", "/flood", "")).await.unwrap();
     // The client reads nothing, the system's buffers and the queue fill, and the handler's side is over.
@@ -149,12 +150,23 @@ async fn a_silent_stream_is_opened_again() {
         backoff: Duration::from_millis(1),
         ..CallLimits::default()
     });
-    // It ends only because something is opened anew: the flood's own client never reads to its end.
-    let mut events = client.events(&shop.ctx, FLOOD, ()).await.unwrap();
-    let mut last = 0;
-    for _ in 0..300 {
-        let (id, _) = events.next().await.unwrap().unwrap();
-        assert!(id > last || id == 1);
-        last = id;
+    // Each opening brings one event and then nothing.
+    let mut events = client.events(&shop.ctx, DRIP, ()).await.unwrap();
+    for id in 1..=5 {
+        assert_eq!(events.next().await.unwrap().unwrap(), (id, id));
+    }
+}
+
+#[tokio::test]
+async fn more_events_than_the_queue_holds_come_all_to_a_client_that_takes_them() {
+    for carrier in CARRIERS {
+        let shop = start(carrier).await;
+        let client =
+            shop.client.clone().with_limits(CallLimits { reopen_attempts: 0, ..CallLimits::default() });
+        let mut events = client.events(&shop.ctx, COUNT, Number(2_000)).await.unwrap();
+        for id in 1..=2_000 {
+            assert_eq!(events.next().await.unwrap().unwrap().0, id);
+        }
+        assert!(events.next().await.is_none());
     }
 }

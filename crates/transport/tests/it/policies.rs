@@ -76,7 +76,8 @@ async fn work_that_does_not_look_is_dropped_after_its_grace() {
     for carrier in CARRIERS {
         let limits = Limits { grace: Duration::from_millis(50), ..Limits::default() };
         let shop = start_with(carrier, limits).await;
-        shop.client.call(&shop.ctx, crate::shop::DEAF, pause("")).await.unwrap_err();
+        shop.client.call(&shop.ctx, crate::shop::DEAF, pause("x")).await.unwrap_err();
+        assert_eq!(shop.work.count(), 1);
         let idle = Context::background().with_timeout(Duration::from_secs(5));
         idle.run(shop.work.idle()).await.unwrap();
     }

@@ -131,6 +131,8 @@ pub(crate) const HOP: Endpoint<(), u64, Failure> = Endpoint::get("/hop").timeout
 pub(crate) const COUNT: Events<Number, u64, Failure> =
     Events::get("/count/{number}").timeout(Duration::from_secs(2));
 pub(crate) const FLOOD: Events<(), String, Failure> = Events::get("/flood");
+/// One event, and then nothing.
+pub(crate) const DRIP: Events<(), u64, Failure> = Events::get("/drip");
 pub(crate) const QUIET: Events<(), u64, Failure> = Events::get("/quiet").timeout(Duration::from_millis(100));
 
 /// What happened inside a handler.
@@ -249,6 +251,10 @@ impl Shop {
         Ok(Flood(0))
     }
 
+    async fn drip(&self, ctx: &Context, (): ()) -> Result<Drip, Failure> {
+        Ok(Drip(Some(ctx.value::<LastEventId>().map_or(0, |last| last.0) + 1)))
+    }
+
     async fn quiet(&self, _ctx: &Context, (): ()) -> Result<Quiet, Failure> {
         Ok(Quiet)
     }
@@ -289,6 +295,22 @@ impl Stream for Flood {
     ) -> std::task::Poll<Option<(u64, String)>> {
         self.0 += 1;
         std::task::Poll::Ready(Some((self.0, "x".repeat(100_000))))
+    }
+}
+
+struct Drip(Option<u64>);
+
+impl Stream for Drip {
+    type Item = (u64, u64);
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        _cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<(u64, u64)>> {
+        match self.0.take() {
+            Some(id) => std::task::Poll::Ready(Some((id, id))),
+            None => std::task::Poll::Pending,
+        }
     }
 }
 
@@ -342,6 +364,7 @@ pub(crate) fn routes(shop: &Arc<Shop>) -> Routes {
         .handle(HOP, shop, Shop::hop)
         .events(COUNT, shop, Shop::count)
         .events(FLOOD, shop, Shop::flood)
+        .events(DRIP, shop, Shop::drip)
         .events(QUIET, shop, Shop::quiet)
 }
 
