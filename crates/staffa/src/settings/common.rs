@@ -58,6 +58,8 @@ pub struct Http {
     pub stream_age: Period,
     /// Events that wait for one slow client; the next one ends its stream.
     pub stream_queue: usize,
+    /// How long a slow client of an event stream may leave a full connection unread; then its stream ends.
+    pub stream_patience: Period,
     /// Streams of one HTTP/2 connection at once.
     pub http2_streams: u32,
 }
@@ -80,6 +82,7 @@ impl Http {
             heartbeat: *self.heartbeat,
             stream_age: *self.stream_age,
             stream_queue: self.stream_queue,
+            stream_patience: *self.stream_patience,
             http2_streams: self.http2_streams,
         }
     }
@@ -103,6 +106,7 @@ impl Default for Http {
             heartbeat: limits.heartbeat.into(),
             stream_age: limits.stream_age.into(),
             stream_queue: limits.stream_queue,
+            stream_patience: limits.stream_patience.into(),
             http2_streams: limits.http2_streams,
         }
     }
