@@ -1,6 +1,8 @@
 //! What every request pays for its contexts, beside Go's `context`.
 use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::pin::pin;
+use std::task::Waker;
 use std::time::Duration;
 
 use staffa_context::{Cause, Context};
@@ -14,6 +16,7 @@ type Shape = (&'static str, fn() -> f64, Option<f64>);
 
 const SHAPES: &[Shape] = &[
     ("derive with timeout, drop", derive_with_timeout, Some(100.0)),
+    ("derive with timeout, wait, drop", derive_and_wait, None),
     ("derive with cancel, drop", derive_with_cancel, None),
     ("check", check, None),
     ("clone, drop", clone, None),
@@ -60,6 +63,19 @@ fn request() -> Context {
 fn derive_with_timeout() -> f64 {
     let request = request();
     sample::steps(BATCHES, STEPS, || drop(black_box(request.with_timeout(Duration::from_secs(60)))))
+}
+
+/// A wait that starts and is dropped: what a call pays whose answer comes before the deadline.
+fn derive_and_wait() -> f64 {
+    let request = request();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.expect("a runtime without sockets asks nothing of the system");
+    let _entered = runtime.enter();
+    let mut cx = std::task::Context::from_waker(Waker::noop());
+    sample::steps(BATCHES, STEPS, || {
+        let ctx = request.with_timeout(Duration::from_secs(60));
+        assert!(pin!(ctx.done()).poll(&mut cx).is_pending());
+    })
 }
 
 fn derive_with_cancel() -> f64 {

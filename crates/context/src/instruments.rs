@@ -69,7 +69,8 @@ pub trait Spawner: Send + Sync + 'static {
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>);
 }
 
-/// Tasks on tokio's current runtime on a server; on the page's or worker's one thread in the browser.
+/// Tasks on tokio's current runtime on a server, outside of which it panics; on the page's or worker's one thread in
+/// the browser.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemSpawner;
 

@@ -6,7 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A point in wall-clock time, in microseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
 ///
-/// It is written as RFC 3339 in UTC with six decimals always, so that its text sorts as the time does.
+/// It is written as RFC 3339 in UTC with six decimals always, so that its text sorts as the time does, from the year 0
+/// on. Text with more decimals is read rounded towards the epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 

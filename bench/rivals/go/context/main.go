@@ -22,6 +22,7 @@ type key int
 
 func main() {
 	print("derive with timeout, drop", inSteps(deriveWithTimeout()))
+	print("derive with timeout, wait, drop", inSteps(deriveAndWait()))
 	print("derive with cancel, drop", inSteps(deriveWithCancel()))
 	print("check", inSteps(check()))
 	print("value, 4 up", inSteps(value()))
@@ -60,6 +61,20 @@ func deriveWithTimeout() func() {
 	parent := request()
 	return func() {
 		_, cancel := context.WithTimeout(parent, time.Minute)
+		cancel()
+	}
+}
+
+func deriveAndWait() func() {
+	parent := request()
+	ready := make(chan struct{}, 1)
+	return func() {
+		ctx, cancel := context.WithTimeout(parent, time.Minute)
+		ready <- struct{}{}
+		select {
+		case <-ctx.Done():
+		case <-ready:
+		}
 		cancel()
 	}
 }

@@ -19,6 +19,17 @@ async fn until_the_end(ctx: Context) -> Result<(), Cause> {
     Err(ctx.done().await)
 }
 
+#[test]
+fn what_a_group_returns_moves_between_threads() {
+    fn moves<T: Send>(value: T) -> T {
+        value
+    }
+    let group = moves(group("moved"));
+    drop(moves(group.spawn("task", until_the_end)));
+    drop(moves(group.wait()));
+    drop(moves(Context::background().blocking(|_| ())));
+}
+
 #[tokio::test]
 async fn tasks_run_and_answer() {
     let group = group("sums");

@@ -53,6 +53,10 @@ fn the_text_is_utc_with_six_decimals() {
 fn other_offsets_are_read_as_utc() {
     let time: Timestamp = "2010-12-01T09:26:00+01:00".parse().unwrap();
     assert_eq!(time.to_string(), "2010-12-01T08:26:00.000000Z");
+    let fine: Timestamp = "1970-01-01T00:00:00.0000019Z".parse().unwrap();
+    assert_eq!(fine.as_micros(), 1);
+    let fine: Timestamp = "1969-12-31T23:59:59.9999981Z".parse().unwrap();
+    assert_eq!(fine.as_micros(), -1);
     for text in ["", "yesterday", "2010-12-01", "2010-12-01T08:26:00", "2010-13-01T08:26:00Z"] {
         assert!(text.parse::<Timestamp>().is_err(), "{text}");
     }
