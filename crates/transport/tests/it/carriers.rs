@@ -172,3 +172,17 @@ async fn only_an_http_address_is_a_base() {
     }
     Client::http("http://127.0.0.1:1/prefix/").unwrap();
 }
+
+#[tokio::test]
+async fn http2_is_served_on_the_same_port() {
+    use http_body_util::{BodyExt, Empty};
+    use hyper_util::client::legacy::Client as Pool;
+    use hyper_util::rt::TokioExecutor;
+
+    let shop = start(Carrier::Http).await;
+    let pool = Pool::builder(TokioExecutor::new()).http2_only(true).build_http::<Empty<bytes::Bytes>>();
+    let response = pool.get(format!("http://{}/orders/7", shop.address).parse().unwrap()).await.unwrap();
+    assert_eq!((response.status().as_u16(), response.version()), (200, http::Version::HTTP_2));
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(body, r#"{"number":7,"lines":[]}"#);
+}

@@ -11,3 +11,4 @@ mod policies;
 mod raw;
 mod shop;
 mod stop;
+mod telemetry;

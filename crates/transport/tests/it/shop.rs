@@ -385,7 +385,15 @@ pub(crate) async fn start(carrier: Carrier) -> Running {
 }
 
 pub(crate) async fn start_with(carrier: Carrier, limits: Limits) -> Running {
-    let ctx = Context::background();
+    run(&Context::background(), carrier, limits).await
+}
+
+pub(crate) async fn start_in(ctx: &Context, carrier: Carrier) -> Running {
+    run(ctx, carrier, Limits::default()).await
+}
+
+async fn run(ctx: &Context, carrier: Carrier, limits: Limits) -> Running {
+    let ctx = ctx.clone();
     let (shop, seen) = shop();
     let mut server = ServerContext::new(&ctx);
     server.limits = limits.clone();
