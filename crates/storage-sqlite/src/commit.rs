@@ -29,8 +29,8 @@ pub(crate) enum Unit {
 pub(crate) struct Changes {
     checks: Vec<Check>,
     writes: Vec<Put>,
-    events: Vec<Event>,
-    kept: Option<Kept>,
+    events: Vec<(Event, String)>,
+    kept: Option<(Kept, String)>,
 }
 
 /// What must hold of one entity.
@@ -66,9 +66,7 @@ impl Unit {
     /// About how much it writes.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::Changes(changes) => {
-                changes.writes.iter().map(|put| put.document.as_ref().map_or(0, String::len)).sum()
-            }
+            Self::Changes(changes) => changes.bytes(),
             _ => 0,
         }
     }
@@ -94,12 +92,27 @@ impl Changes {
             writes.push(Put { table, id: write.id, version: write.version, document, keys });
         }
         checks.sort_by(|a, b| (a.table.kind, &a.id).cmp(&(b.table.kind, &b.id)));
-        Ok(Self { checks, writes, events: commit.events, kept: commit.kept })
+        let events = commit.events.into_iter().map(|event| {
+            let payload = event.payload.to_string();
+            (event, payload)
+        });
+        let kept = commit.kept.map(|kept| {
+            let answer = kept.answer.to_string();
+            (kept, answer)
+        });
+        Ok(Self { checks, writes, events: events.collect(), kept })
+    }
+
+    fn bytes(&self) -> usize {
+        let documents = self.writes.iter().filter_map(|put| put.document.as_ref());
+        let events = self.events.iter().map(|(_, payload)| payload);
+        let answer = self.kept.iter().map(|(_, answer)| answer);
+        documents.chain(events).chain(answer).map(String::len).sum()
     }
 
     fn run(&self, connection: &Connection, call: &Call) -> Result<()> {
-        if let Some(kept) = &self.kept {
-            kept::keep(connection, kept)?;
+        if let Some((kept, answer)) = &self.kept {
+            kept::keep(connection, kept, answer)?;
         }
         for check in &self.checks {
             call.check()?;
@@ -112,8 +125,8 @@ impl Changes {
         for writes in self.writes.chunk_by(|a, b| a.table.kind == b.table.kind) {
             refuse_doubles(connection, writes)?;
         }
-        for event in &self.events {
-            outbox::put(connection, event)?;
+        for (event, payload) in &self.events {
+            outbox::put(connection, event, payload)?;
         }
         Ok(())
     }

@@ -7,13 +7,12 @@ use staffa_storage::{Error, Kept, Result};
 use crate::error::told;
 use crate::row::json;
 
-/// Keeps a record; [`Error::Kept`] when its scope and key are taken.
-pub(crate) fn keep(connection: &Connection, kept: &Kept) -> Result<()> {
+/// Keeps a record, whose answer comes as text; [`Error::Kept`] when its scope and key are taken.
+pub(crate) fn keep(connection: &Connection, kept: &Kept, answer: &str) -> Result<()> {
     let sql = "INSERT INTO staffa_kept (scope, key, digest, answer, at) VALUES (?1, ?2, ?3, ?4, ?5) \
                ON CONFLICT (scope, key) DO NOTHING";
     let mut statement = connection.prepare_cached(sql).map_err(told)?;
-    let values =
-        (&kept.scope, &kept.key, kept.digest.as_slice(), kept.answer.to_string(), kept.at.as_micros());
+    let values = (&kept.scope, &kept.key, kept.digest.as_slice(), answer, kept.at.as_micros());
     match statement.execute(values).map_err(told)? {
         0 => Err(Error::Kept),
         _ => Ok(()),

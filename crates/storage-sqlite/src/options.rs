@@ -14,7 +14,7 @@ pub struct Options {
     pub write_queue_max: usize,
     /// Units that share one commit at most; at least 1. Default: 128.
     pub group_units_max: usize,
-    /// Bytes of documents and events that share one commit, about; a larger unit commits alone. Default: 8 MiB.
+    /// Bytes of documents, events and answers that share one commit, about; a larger unit commits alone. Default: 8 MiB.
     pub group_bytes_max: usize,
     /// How long to wait for another process: for its lock when the store is opened, and for a person's tool that
     /// holds the file for the moment. Default: 2 s.

@@ -10,8 +10,8 @@ use uuid::Uuid;
 use crate::error::told;
 use crate::row::{json, uuid};
 
-/// Puts an event in. Places grow with the commits, since there is one writer.
-pub(crate) fn put(connection: &Connection, event: &Event) -> Result<()> {
+/// Puts an event in, whose payload comes as text. Places grow with the commits, since there is one writer.
+pub(crate) fn put(connection: &Connection, event: &Event, payload: &str) -> Result<()> {
     let sql = "INSERT INTO staffa_outbox (id, name, kind, entity, version, n, at, trace, payload) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let mut statement = connection.prepare_cached(sql).map_err(told)?;
@@ -24,7 +24,7 @@ pub(crate) fn put(connection: &Connection, event: &Event) -> Result<()> {
         event.n,
         event.at.as_micros(),
         event.trace,
-        event.payload.to_string(),
+        payload,
     ];
     statement.execute(values).map(|_| ()).map_err(told)
 }

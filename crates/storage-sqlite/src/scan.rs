@@ -18,8 +18,12 @@ use crate::table::{Index, Table};
 /// Reads one page.
 pub(crate) fn page(connection: &Connection, table: &Table, scan: &Scan, call: &Call) -> Result<Vec<Found>> {
     let order = Order::of(table, scan)?;
+    let segments = segments(&order, scan);
+    // A page of several segments sees one state. Dropping the transaction ends it.
+    let _state =
+        (segments.len() > 1).then(|| connection.unchecked_transaction()).transpose().map_err(told)?;
     let mut found = Vec::new();
-    for segment in segments(&order, scan) {
+    for segment in segments {
         call.check()?;
         if found.len() >= scan.limit {
             break;

@@ -108,7 +108,7 @@ impl Sqlite {
     }
 
     /// Writes with SQL of one's own, in a transaction of its own: committed when `work` gives a value and the context
-    /// has not ended, else taken back. Tables whose names begin with `staffa_`, and those of the port's kinds, are the
+    /// has not ended, else taken back; it must not end the transaction itself. Tables whose names begin with `staffa_`, and those of the port's kinds, are the
     /// adapter's: they may be read, not written.
     ///
     /// # Errors
@@ -142,9 +142,15 @@ impl Sqlite {
     }
 
     /// Hands a unit to the writer.
-    async fn unit(&self, ctx: &Context, operation: Operation, unit: Unit) -> Result<usize> {
+    async fn unit(
+        &self,
+        ctx: &Context,
+        operation: Operation,
+        about: &'static str,
+        unit: Unit,
+    ) -> Result<usize> {
         ctx.check()?;
-        let (watch, call) = self.watch(ctx, operation, "");
+        let (watch, call) = self.watch(ctx, operation, about);
         let (reply, answer) = oneshot::channel();
         let asked = Asked { unit, call: Arc::clone(&call), watch, reply };
         self.writes.push(ctx, Write::Unit(Box::new(asked))).await?;
@@ -183,6 +189,8 @@ fn prepare(
     call: &Arc<Call>,
     alive: watch::Sender<()>,
 ) -> Result<(Connection, Ready)> {
+    // Another name of the same file has the same lock.
+    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let locked = lock::lock(path, options.busy_wait, call)?;
     let hold = Hold { _lock: Arc::new(locked), _alive: alive };
     let mut connection = connection::writer(path, options)?;
@@ -210,8 +218,9 @@ impl Store for Sqlite {
     }
 
     async fn commit(&self, ctx: &Context, commit: Commit) -> Result<()> {
+        let about = commit.writes.first().map_or("", |write| write.kind);
         let unit = Unit::Changes(Changes::of(commit, &self.tables)?);
-        self.unit(ctx, Operation::Commit, unit).await.map(|_| ())
+        self.unit(ctx, Operation::Commit, about, unit).await.map(|_| ())
     }
 
     async fn kept(&self, ctx: &Context, scope: &str, key: &str) -> Result<Option<Kept>> {
@@ -227,17 +236,17 @@ impl Store for Sqlite {
 
     async fn mark_sent(&self, ctx: &Context, events: &[Uuid]) -> Result<()> {
         let unit = Unit::Sent(events.to_vec(), ctx.wall());
-        self.unit(ctx, Operation::MarkSent, unit).await.map(|_| ())
+        self.unit(ctx, Operation::MarkSent, "", unit).await.map(|_| ())
     }
 
     async fn sweep(&self, ctx: &Context, before: Timestamp, limit: usize) -> Result<usize> {
-        self.unit(ctx, Operation::Sweep, Unit::Sweep(before, limit)).await
+        self.unit(ctx, Operation::Sweep, "", Unit::Sweep(before, limit)).await
     }
 
     /// Asks a reader for a row of the file, and the writer for a turn.
     async fn ping(&self, ctx: &Context) -> Result<()> {
         self.run(ctx, Operation::Ping, "", |connection, _| schema::check_format(connection)).await?;
-        self.unit(ctx, Operation::Ping, Unit::Nothing).await.map(|_| ())
+        self.unit(ctx, Operation::Ping, "", Unit::Nothing).await.map(|_| ())
     }
 
     async fn close(&self, ctx: &Context) -> Result<()> {

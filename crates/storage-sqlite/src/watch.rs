@@ -78,7 +78,7 @@ impl Meters {
         }))
     }
 
-    /// Starts to watch an operation; `about` is the kind that it concerns.
+    /// Starts to watch an operation; `about` is the kind that it concerns, the first one of several.
     pub(crate) fn watch(&self, ctx: &Context, operation: Operation, about: &'static str) -> Watch {
         let mut span = ctx.span_of(SpanKind::Client, name(ctx, operation, about));
         if span.is_recording() {
@@ -121,6 +121,12 @@ impl Watch {
     /// A thread took the work up.
     pub(crate) fn begin(&mut self) {
         self.begun = Some(self.span.clock().now());
+    }
+
+    /// The writer took the work up, with this many units in one commit.
+    pub(crate) fn begin_with(&mut self, units: usize) {
+        self.begin();
+        self.span.set("units", i64::try_from(units).unwrap_or(i64::MAX));
     }
 
     /// The work is over; to be called before the caller is answered.

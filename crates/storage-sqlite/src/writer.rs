@@ -71,9 +71,8 @@ fn gather(first: Asked, queue: &Queue<Write>, options: &Options) -> Vec<Asked> {
         bytes += asked.unit.bytes();
         group.push(*asked);
     }
-    for asked in &mut group {
-        asked.watch.begin();
-    }
+    let units = group.len();
+    group.iter_mut().for_each(|asked| asked.watch.begin_with(units));
     group
 }
 

@@ -1,10 +1,10 @@
 use std::future::Future;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use staffa_context::{Cause, Context};
-use staffa_storage::{Error, Store};
+use staffa_context::{BoxFuture, Cause, Context, Instruments, ManualClock};
+use staffa_storage::{Bound, By, Error, Part, Scan, Store};
 use staffa_storage_sqlite::{Sqlite, rusqlite};
 
 use crate::folder::{Folder, insert, is_there, product, quick};
@@ -39,8 +39,14 @@ fn poll_once<F: Future + ?Sized>(future: std::pin::Pin<&mut F>) -> Poll<F::Outpu
 async fn a_statement_stops_at_the_deadline_and_the_next_one_runs() {
     let folder = Folder::new();
     let store = folder.open(quick()).await;
-    let ctx = Context::background().with_timeout(Duration::from_millis(50));
-    let (read, _begun, ended) = endless(&store, &ctx);
+    let clock = ManualClock::default();
+    let root = Context::root(Instruments { clock: Arc::new(clock.clone()), ..Instruments::default() });
+    let ctx = root.with_timeout(Duration::from_secs(1));
+    let (read, begun, ended) = endless(&store, &ctx);
+    let mut read = Box::pin(read);
+    assert!(poll_once(read.as_mut()).is_pending());
+    begun.recv_timeout(SOON).unwrap();
+    clock.advance(Duration::from_secs(1));
     assert_eq!(read.await, Err(Error::Ended(Cause::DeadlineExceeded)));
     assert!(ended.recv_timeout(SOON).unwrap().contains("Interrupt"));
     store.ping(&Context::background()).await.unwrap();
@@ -162,4 +168,60 @@ async fn a_panic_in_a_port_of_ones_own_ends_its_operation_alone() {
     let write = store.write(&ctx, |_| -> rusqlite::Result<()> { panic!("a bug") }).await;
     assert!(matches!(write, Err(Error::Unusable(_))));
     insert(&store, &ctx, [product(1)]).await.unwrap();
+}
+
+/// Every operation of the port, by number.
+fn operation<'a>(
+    store: &'a Sqlite,
+    ctx: &'a Context,
+    number: usize,
+    round: i64,
+) -> Option<BoxFuture<'a, Result<(), Error>>> {
+    let by_number = Scan {
+        kind: "product",
+        by: By::Index(0),
+        equal: vec![],
+        bound: Bound::All,
+        descending: false,
+        after: None,
+        limit: 10,
+    };
+    Some(match number {
+        0 => Box::pin(async move { store.get(ctx, "product", &Part::Text("x".into())).await.map(drop) }),
+        1 => Box::pin(async move { store.scan(ctx, by_number).await.map(drop) }),
+        2 => Box::pin(insert(store, ctx, [product(round)])),
+        3 => Box::pin(async move { store.kept(ctx, "scope", "key").await.map(drop) }),
+        4 => Box::pin(async move { store.unsent(ctx, &[], 10).await.map(drop) }),
+        5 => Box::pin(async move { store.mark_sent(ctx, &[ctx.uuid()]).await }),
+        6 => Box::pin(async move { store.sweep(ctx, ctx.wall(), 10).await.map(drop) }),
+        7 => Box::pin(store.ping(ctx)),
+        8 => Box::pin(async move { store.write(ctx, |tx| tx.execute_batch("SELECT 1")).await }),
+        _ => return None,
+    })
+}
+
+#[tokio::test]
+async fn an_operation_that_is_dropped_at_any_poll_leaves_the_store_working() {
+    let folder = Folder::new();
+    let store = folder.open(quick()).await;
+    let ctx = Context::background();
+    let mut round = 0;
+    for number in 0.. {
+        for polls in 0..4 {
+            round += 1;
+            let Some(mut dropped) = operation(&store, &ctx, number, round) else { return };
+            for _ in 0..polls {
+                if poll_once(dropped.as_mut()).is_ready() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+            drop(dropped);
+            for next in 0.. {
+                round += 1;
+                let Some(next) = operation(&store, &ctx, next, round) else { break };
+                next.await.unwrap();
+            }
+        }
+    }
 }

@@ -130,3 +130,27 @@ async fn what_was_committed_is_there_after_an_abrupt_end() {
     assert!(is_there(&reopened, 1).await);
     insert(&reopened, &ctx, [product(2)]).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_tool_that_holds_the_file_makes_a_commit_wait_and_then_refuses_it() {
+    let folder = Folder::new();
+    let store = folder.open(quick()).await;
+    let ctx = Context::background();
+    let tool = staffa_storage_sqlite::rusqlite::Connection::open(folder.file()).unwrap();
+    tool.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = insert(&store, &ctx, [product(1)]).await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable(_)), "{error}");
+    assert!(!is_there(&store, 1).await);
+    tool.execute_batch("ROLLBACK").unwrap();
+    insert(&store, &ctx, [product(1)]).await.unwrap();
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn another_name_of_the_file_has_the_same_lock() {
+    let folder = Folder::new();
+    let _store = folder.open(quick()).await;
+    let link = folder.path().join("link.db");
+    std::os::unix::fs::symlink(folder.file(), &link).unwrap();
+    says(&refusal(&link).await, "in use");
+}

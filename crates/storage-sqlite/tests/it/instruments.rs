@@ -2,8 +2,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use staffa_context::{
-    Context, Instruments, Meter, Metric, Record, Recording, Series, SpanStart, SpanValue, TraceContext,
-    Tracer,
+    Cause, Context, Instruments, Meter, Metric, Record, Recording, Series, SpanStart, SpanValue,
+    TraceContext, Tracer,
 };
 use staffa_storage::{Schema, Store};
 use staffa_storage_sqlite::{OPERATION_SECONDS, Sqlite};
@@ -89,8 +89,12 @@ async fn an_operation_tells_what_it_did_and_how_long_it_took() {
     let (ctx, lines, store) = watched(&folder).await;
     insert(&store, &ctx.with_timeout(Duration::from_secs(9)), [product(1)]).await.unwrap();
     store.get(&ctx, "product", &staffa_storage::Part::Text("x".into())).await.unwrap();
-    let [commit] = &lines.with("sqlite commit")[..] else { panic!("{lines:?}", lines = lines.with("")) };
-    for part in ["db.system=Text(\"sqlite\")", "budget_ms=Int(8", "queue_us=Int(", "run_us=Int("] {
+    let [commit] = &lines.with("sqlite commit product")[..] else {
+        panic!("{lines:?}", lines = lines.with(""))
+    };
+    for part in
+        ["db.system=Text(\"sqlite\")", "budget_ms=Int(8", "queue_us=Int(", "run_us=Int(", "units=Int(1)"]
+    {
         assert!(commit.contains(part), "{commit}");
     }
     let [get] = &lines.with("sqlite get product")[..] else { panic!("{lines:?}", lines = lines.with("")) };
@@ -104,13 +108,20 @@ async fn an_operation_tells_what_it_did_and_how_long_it_took() {
 async fn a_statement_that_was_stopped_says_so_and_why() {
     let folder = Folder::new();
     let (ctx, lines, store) = watched(&folder).await;
+    let (begins, mut begun) = tokio::sync::mpsc::channel(1);
     let sql = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
-    let short = ctx.with_timeout(Duration::from_millis(30));
-    let read =
-        store.read(&short, move |connection| connection.query_row(sql, [], |row| row.get::<_, i64>(0)));
-    read.await.unwrap_err();
+    let (request, cancel) = ctx.with_cancel();
+    let read = store.read(&request, move |connection| {
+        begins.blocking_send(()).unwrap();
+        connection.query_row(sql, [], |row| row.get::<_, i64>(0))
+    });
+    let (read, ()) = tokio::join!(read, async {
+        begun.recv().await.unwrap();
+        cancel.cancel(Cause::ClientGone);
+    });
+    read.unwrap_err();
     store.ping(&ctx).await.unwrap();
     let [read] = &lines.with("sqlite read")[..] else { panic!("{lines:?}", lines = lines.with("")) };
-    assert!(read.contains("ended=Text(\"deadline_exceeded\")"), "{read}");
+    assert!(read.contains("ended=Text(\"client_gone\")"), "{read}");
     assert!(read.contains("run_us="), "{read}");
 }

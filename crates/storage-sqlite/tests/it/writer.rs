@@ -5,7 +5,7 @@ use staffa_context::{Cause, Context};
 use staffa_storage::{Error, Store};
 use staffa_storage_sqlite::{Options, Sqlite};
 
-use crate::folder::{Folder, insert, is_there, product, quick};
+use crate::folder::{Folder, Product, insert, is_there, product, quick};
 
 /// Keeps the writer busy until the sender is dropped.
 async fn busy(store: &Arc<Sqlite>) -> (mpsc::Sender<()>, tokio::task::JoinHandle<Result<(), Error>>) {
@@ -91,7 +91,7 @@ async fn two_entities_swap_their_unique_keys_in_one_unit() {
     insert(&store, &ctx, [product(1), product(2)]).await.unwrap();
     let mut unit = (&*store as &dyn Store).unit();
     for (mine, other) in [(1, 2), (2, 1)] {
-        let found = unit.get::<crate::folder::Product>(&ctx, product(mine).code).await.unwrap().unwrap();
+        let found = unit.get::<Product>(&ctx, product(mine).code).await.unwrap().unwrap();
         unit.update(found.map(|mut product| {
             product.number = other;
             product
@@ -121,4 +121,24 @@ async fn a_closed_store_has_finished_what_it_accepted_and_takes_nothing_more() {
     // The file is free at once.
     let again = folder.open(Options { busy_wait: Duration::ZERO, ..quick() }).await;
     assert!(is_there(&again, 1).await);
+}
+
+#[tokio::test]
+async fn a_unit_that_the_disk_refuses_takes_no_other_with_it() {
+    let folder = Folder::new();
+    let store = folder.open(Options { file_bytes_max: Some(1 << 20), ..quick() }).await;
+    let ctx = Context::background();
+    let (release, task) = busy(&store).await;
+    let large =
+        (100..1_000).map(|number| Product { code: "x".repeat(900) + &number.to_string(), ..product(number) });
+    let (first, refused, third, ()) = tokio::join!(
+        insert(&store, &ctx, [product(1)]),
+        insert(&store, &ctx, large),
+        insert(&store, &ctx, [product(3)]),
+        async { drop(release) },
+    );
+    task.await.unwrap().unwrap();
+    assert_eq!((first, third), (Ok(()), Ok(())));
+    assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+    assert!(is_there(&store, 1).await && is_there(&store, 3).await);
 }
