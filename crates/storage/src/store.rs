@@ -32,38 +32,63 @@ pub enum Seen {
 
 /// What an adapter gives the port. Users hold it as `Arc<dyn Store>`, and reach it through units and repositories.
 ///
-/// Every adapter MUST behave alike: the conformance suite is the contract, each of its cases one rule. An
-/// operation whose future is dropped or whose context ends MUST leave nothing behind: no open transaction, no
-/// statement running on, no connection in an unknown state; and a commit is whole or not at all. A commit whose
-/// outcome was not seen is [`crate::Error::Unknown`].
+/// # The contract
+///
+/// Every adapter MUST behave alike: the conformance suite is the contract, each of its cases one rule. It MUST pass
+/// [`crate::Schema::check`] when it opens, and MUST lay at rest what people can open with the database's own tools.
+///
+/// - **Ending.** An operation whose context has ended before it began MUST give [`crate::Error::Ended`] and do nothing.
+///   One whose context ends, or whose future is dropped, at any await point MUST leave nothing behind: no open
+///   transaction, no statement running on, no connection in an unknown state. It MUST NOT hit a later operation.
+/// - **Outcome.** A commit is whole or not at all, whatever happens. [`crate::Error::Ended`], like every other error, MUST
+///   mean that nothing happened and nothing will. A commit whose outcome was not seen is [`crate::Error::Unknown`],
+///   never "ended". A commit whose future was dropped MAY happen.
+/// - **Reads** see what was committed before they began. They MAY see what is committed while they run.
+/// - **Trust.** The port checks values, keys, limits and cursors, and gives writes and guards in the order of
+///   (kind, id), each once. An adapter need not check them again. A kind that it was not opened with is
+///   [`crate::Error::Unusable`].
+/// - **Shapes.** A row MUST keep the shape that its writer knew. A write over a newer one MUST be
+///   [`crate::Error::NewerShape`]. An index that is new MUST NOT serve reads before all rows are in it; one that the
+///   binary does not know MAY be dropped.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// The entity of this kind and id.
+    /// The entity of this kind and id, or how it is absent. Cancel-safe.
     async fn get(&self, ctx: &Context, kind: &'static str, id: &Part) -> Result<Seen>;
 
-    /// One page of a read by index.
+    /// One page of a read by index, in the order of [`Part`], then of the id. Cancel-safe.
+    ///
+    /// It MUST give the `limit` first rows that the scan covers, or all if there are fewer, each once.
     async fn scan(&self, ctx: &Context, scan: Scan) -> Result<Vec<Found>>;
 
-    /// Commits all or nothing. Checks come in this order: the kept key, then guards and writes in the order of
-    /// (kind, id), then unique keys.
+    /// Commits all or nothing.
+    ///
+    /// Checks MUST come in this order: the kept key ([`crate::Error::Kept`]), then guards and writes together in the
+    /// order of (kind, id) ([`crate::Expect`] says which error), then unique keys as they are after all writes
+    /// ([`crate::Error::Duplicate`]). Between the checks and the writes nobody else MAY write. A deletion MUST keep
+    /// the write's version, for the next insertion to be above it.
     async fn commit(&self, ctx: &Context, commit: Commit) -> Result<()>;
 
-    /// The answer or inbox record kept under this key.
+    /// The answer or inbox record kept under this key. Cancel-safe.
     async fn kept(&self, ctx: &Context, scope: &str, key: &str) -> Result<Option<Kept>>;
 
-    /// Unsent events, oldest commit first, those of one entity in the order of (version, n). Events of the `held`
-    /// entities (kind, id) are passed over. Reads what is unsent, never from a high-water mark.
+    /// Unsent events, oldest commit first, those of one entity in the order of (version, n). Cancel-safe.
+    ///
+    /// Events of the `held` entities (kind, id) are passed over, and do not count to the limit. It MUST read what is
+    /// unsent, never from a high-water mark: an event that commits late has an older time and id than those before it.
     async fn unsent(&self, ctx: &Context, held: &[(String, String)], limit: usize) -> Result<Vec<Event>>;
 
-    /// Notes that these events were sent, once their delivery is certain.
+    /// Notes that these events were sent, once their delivery is certain. Unknown ones, and those noted before, are
+    /// passed over.
     async fn mark_sent(&self, ctx: &Context, events: &[Uuid]) -> Result<()>;
 
-    /// Removes kept records and sent events from before this time, at most `limit` of each; gives how many went.
+    /// Removes kept records and sent events whose `at` is before this time, at most `limit` of each, oldest first;
+    /// gives how many went. It MUST NOT remove an unsent event.
     async fn sweep(&self, ctx: &Context, before: Timestamp, limit: usize) -> Result<usize>;
 
     /// Whether the store can serve now: what readiness asks.
     async fn ping(&self, ctx: &Context) -> Result<()>;
 
-    /// Waits for what was accepted and closes. Later calls are [`crate::Error::Unavailable`].
+    /// Waits for what was accepted and closes. Later calls are [`crate::Error::Unavailable`]; closing again does
+    /// nothing.
     async fn close(&self, ctx: &Context) -> Result<()>;
 }

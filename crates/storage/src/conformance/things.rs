@@ -39,7 +39,10 @@ pub(super) const NAME: Index<Item, String> = Index::new("name", |item| item.name
 pub(super) const RANK: Index<Item, Option<i64>> = Index::new("rank", |item| item.rank);
 pub(super) const NAME_AT: Index<Item, (String, Option<Timestamp>)> =
     Index::new("name_at", |item| (item.name.clone(), item.at));
-pub(super) const WIDE: Index<Item, (bool, Option<Uuid>, Option<String>, Option<i64>)> =
+/// A key of four parts, three of them optional.
+type Wide = (bool, Option<Uuid>, Option<String>, Option<i64>);
+
+pub(super) const WIDE: Index<Item, Wide> =
     Index::new("wide", |item| (item.open, item.tag, item.code.clone(), item.rank));
 pub(super) const CODE: Index<Item, Option<String>> = Index::unique("code", |item| item.code.clone());
 pub(super) const NAME_RANK: Index<Item, (String, Option<i64>)> =

@@ -443,6 +443,9 @@ impl Store for Faulty {
     async fn commit(&self, ctx: &Context, mut commit: Commit) -> Result<()> {
         let ctx = &self.context(ctx);
         ctx.check()?;
+        // What the port promises to every adapter.
+        assert!(commit.writes.is_sorted_by(|one, next| (one.kind, &one.id) < (next.kind, &next.id)));
+        assert!(commit.guards.is_sorted_by(|one, next| (one.kind, &one.id) < (next.kind, &next.id)));
         self.spoil(ctx, &mut commit).await?;
         match self.fault {
             Fault::LeavesItsSessionOpen => {

@@ -4,3 +4,4 @@
 mod broken;
 mod core;
 mod values;
+mod wire;
