@@ -1,7 +1,9 @@
 //! The entities of one kind with their indexes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound::{Excluded, Unbounded};
+use std::ops::Bound::{Excluded, Included, Unbounded};
+
+use staffa_context::Timestamp;
 
 use crate::{Bound, By, Error, Expect, Found, IndexSchema, Part, Result, Row, Scan, Schema, Seen, Write};
 
@@ -134,26 +136,28 @@ impl Kind {
                 self.page(scan, ids.filter(|(_, id)| scan.bound.covers(id)))
             }
             By::Index(place) => {
-                let covered = self.entries(place, scan).filter(|(key, _)| key_covered(scan, key));
-                self.page(scan, covered.map(|(key, id)| (key.clone(), id)))
+                let covered = self.entries(place, scan).map(|(key, id)| (key.clone(), id));
+                self.page(scan, covered)
             }
         }
     }
 
-    /// The entries of an index that begin with the equal parts, from where the page begins.
+    /// The entries that a scan covers, from where its page begins, in its direction. They lie side by side.
     fn entries<'a>(&'a self, place: usize, scan: &'a Scan) -> Box<dyn Iterator<Item = &'a Entry> + 'a> {
-        let index = &self.indexes[place];
-        let leads = |(key, _): &&Entry| key.starts_with(&scan.equal);
-        // A key that is only its leading parts comes before every key that begins with them.
-        let begin = (scan.equal.iter().chain(from(&scan.bound)).cloned().collect(), Part::None);
-        match (&scan.after, scan.descending) {
-            (None, false) => Box::new(index.range(begin..).take_while(leads)),
-            (Some(after), false) => Box::new(index.range((Excluded(after), Unbounded)).take_while(leads)),
-            (after, true) => {
-                let end = after.as_ref().map_or(Unbounded, Excluded);
-                let entries = index.range((std::ops::Bound::Included(&begin), end)).rev();
-                Box::new(entries.skip_while(move |entry| !leads(entry)).take_while(leads))
-            }
+        let (mut first, mut last) = (Included(first(scan)), Included(last(scan)));
+        match &scan.after {
+            Some(after) if scan.descending => last = Excluded(after.clone()),
+            Some(after) => first = Excluded(after.clone()),
+            None => {}
+        }
+        if is_empty(&first, &last) {
+            return Box::new(std::iter::empty());
+        }
+        let entries = self.indexes[place].range((first, last));
+        let covered = |(key, _): &&Entry| key_covered(scan, key);
+        match scan.descending {
+            false => Box::new(entries.skip_while(move |entry| !covered(entry)).take_while(covered)),
+            true => Box::new(entries.rev().skip_while(move |entry| !covered(entry)).take_while(covered)),
         }
     }
 
@@ -205,10 +209,31 @@ fn key_covered(scan: &Scan, key: &[Part]) -> bool {
     key.get(scan.equal.len()).is_none_or(|part| scan.bound.covers(part))
 }
 
-/// Where the bounded part begins, if that is known.
-fn from(bound: &Bound) -> Option<&Part> {
-    match bound {
-        Bound::Range { from, .. } => from.as_ref(),
+/// An entry below all that a scan covers: a key that is only its leading parts comes before those that go on.
+fn first(scan: &Scan) -> Entry {
+    let from = match &scan.bound {
+        Bound::Range { from, .. } => from.clone(),
+        Bound::Prefix(prefix) => Some(Part::Text(prefix.clone())),
+        Bound::All => None,
+    };
+    (scan.equal.iter().cloned().chain(from).collect(), Part::None)
+}
+
+/// An entry above all that a scan covers: no part is above the latest time, and no key has five parts.
+fn last(scan: &Scan) -> Entry {
+    let top = Part::Time(Timestamp::MAX);
+    let to = match &scan.bound {
+        Bound::Range { to, .. } => to.clone(),
         Bound::All | Bound::Prefix(_) => None,
+    };
+    let rest = std::iter::repeat_n(top.clone(), 5);
+    (scan.equal.iter().cloned().chain(to).chain(rest).collect(), top)
+}
+
+/// Whether nothing can lie between these; a set would panic at such a range.
+fn is_empty(first: &std::ops::Bound<Entry>, last: &std::ops::Bound<Entry>) -> bool {
+    match (first, last) {
+        (Included(first) | Excluded(first), Included(last) | Excluded(last)) => first >= last,
+        _ => false,
     }
 }

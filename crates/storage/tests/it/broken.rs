@@ -25,6 +25,9 @@ enum Fault {
     CommitsWriteByWrite,
     CommitsInTwoTurns,
     LeavesItsSessionOpen,
+    LeavesItsReaderOpen,
+    CancelsTheNext,
+    ForgetsEverything,
     IgnoresUnique,
     ChecksNoneParts,
     OrdersByCase,
@@ -66,6 +69,9 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::CommitsWriteByWrite, "units::all_or_nothing"),
     (Fault::CommitsInTwoTurns, "ending::a_commit_dropped_anywhere_is_whole_or_nothing"),
     (Fault::LeavesItsSessionOpen, "ending::a_commit_dropped_anywhere_is_whole_or_nothing"),
+    (Fault::LeavesItsReaderOpen, "ending::a_read_dropped_anywhere_leaves_nothing"),
+    (Fault::CancelsTheNext, "ending::a_late_cancel_does_not_hit_the_next"),
+    (Fault::ForgetsEverything, "shape::a_store_opened_again_holds_what_it_held"),
     (Fault::IgnoresUnique, "unique::a_second_entity_with_the_key_is_refused"),
     (Fault::ChecksNoneParts, "unique::a_key_with_a_none_part_is_not_checked"),
     (Fault::OrdersByCase, "order::text_goes_by_its_utf8_bytes"),
@@ -158,6 +164,9 @@ impl Open for Broken {
             // What a store does that fills a new index from now on only.
             schemas.iter_mut().for_each(|schema| schema.keys = |_, _| Ok(vec![vec![]; 6]));
         }
+        if self.fault == Fault::ForgetsEverything {
+            self.memories.remove(ctx, place).await;
+        }
         let inner = self.memories.open(ctx, place, schemas).await?;
         Ok(Arc::new(Faulty {
             fault: self.fault,
@@ -173,7 +182,7 @@ struct Faulty {
     fault: Fault,
     inner: Arc<dyn Store>,
     mark: Mutex<Option<Uuid>>,
-    /// Whether a session was left inside its transaction.
+    /// Whether a session was left inside its transaction, or a read in mid-air.
     open: AtomicBool,
 }
 
@@ -191,6 +200,21 @@ impl Faulty {
             Fault::JoinsScopeAndKey => ("all".into(), key.to_lowercase()),
             _ => (scope.into(), key.into()),
         }
+    }
+
+    /// Waits as a read of a database does, and what becomes of the read after one that was dropped meanwhile.
+    async fn wait(&self, ctx: &Context) -> Result<()> {
+        let left = match self.fault {
+            Fault::LeavesItsReaderOpen => Error::Unavailable("no reader is free".into()),
+            Fault::CancelsTheNext => Error::Ended(staffa_context::Cause::ClientGone),
+            _ => return Ok(()),
+        };
+        if self.open.swap(true, Memory::SeqCst) {
+            return Err(left);
+        }
+        turn().await;
+        self.open.store(false, Memory::SeqCst);
+        Ok(ctx.check()?)
     }
 
     /// Looks at the versions, as a store does that checks outside the transaction.
@@ -390,6 +414,7 @@ impl Store for Faulty {
 
     async fn scan(&self, ctx: &Context, scan: Scan) -> Result<Vec<Found>> {
         let ctx = &self.context(ctx);
+        self.wait(ctx).await?;
         let staffa_storage::By::Index(place) = scan.by else { return self.inner.scan(ctx, scan).await };
         match self.fault {
             Fault::RepeatsTheLast => {
