@@ -1,4 +1,4 @@
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use staffa_context::{Context, Failure, Kind, SpanKind};
@@ -8,11 +8,19 @@ use crate::{Bus, Subscription};
 
 /// The bus of services that share a process.
 ///
-/// It has no queue of its own: publishing calls the consumers one after the other and waits for them. An event
-/// without a consumer is delivered at once.
+/// It has no queue of its own: publishing calls the consumers one after the other and waits for them. A consumer
+/// takes one event at a time, so that the effects of two never get in each other's way. An event without a consumer
+/// is delivered at once.
 #[derive(Debug, Default)]
 pub struct InProcess {
-    subscriptions: Mutex<Vec<Subscription>>,
+    subscriptions: Mutex<Vec<Seat>>,
+}
+
+/// A subscription, and whose turn it is.
+#[derive(Clone, Debug)]
+struct Seat {
+    subscription: Subscription,
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl InProcess {
@@ -21,16 +29,17 @@ impl InProcess {
         Self::default()
     }
 
-    fn interested(&self, event: &Event) -> Vec<Subscription> {
-        let subscriptions = self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
-        subscriptions.iter().filter(|each| each.names.contains(&event.name.as_str())).cloned().collect()
+    fn interested(&self, event: &Event) -> Vec<Seat> {
+        let seats = self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
+        seats.iter().filter(|seat| seat.subscription.names.contains(&event.name.as_str())).cloned().collect()
     }
 }
 
 #[async_trait]
 impl Bus for InProcess {
     async fn publish(&self, ctx: &Context, event: &Event) -> Result<(), Failure> {
-        for subscription in self.interested(event) {
+        for Seat { subscription, turn } in self.interested(event) {
+            let _turn = ctx.run(turn.lock()).await?;
             let name = format!("consume {}", event.name);
             let mut span = ctx.span_of(SpanKind::Consumer, name);
             span.set("messaging.consumer.group.name", subscription.consumer);
@@ -44,11 +53,11 @@ impl Bus for InProcess {
 
     async fn subscribe(&self, _ctx: &Context, subscription: Subscription) -> Result<(), Failure> {
         let mut subscriptions = self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
-        if subscriptions.iter().any(|each| each.consumer == subscription.consumer) {
+        if subscriptions.iter().any(|seat| seat.subscription.consumer == subscription.consumer) {
             let words = format!("the consumer {} is subscribed already", subscription.consumer);
             return Err(Failure::new(Kind::Conflict, words));
         }
-        subscriptions.push(subscription);
+        subscriptions.push(Seat { subscription, turn: Arc::default() });
         Ok(())
     }
 }
