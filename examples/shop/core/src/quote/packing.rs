@@ -20,7 +20,7 @@ use crate::Size;
 
 mod load;
 
-use load::Load;
+use load::{Load, least, sorted};
 
 /// How many units are packed one by one.
 pub const UNITS_MAX: u64 = 10_000;
@@ -195,16 +195,18 @@ fn bulk(items: &[Item]) -> Bulk {
 
 /// Every unit in a box of the largest kind, in the order in which the boxes were opened.
 fn loads(steps: &mut Steps<'_>, items: &[Item]) -> Result<Vec<Load>, QuoteError> {
+    let order = by_volume(items);
     let mut loads: Vec<Load> = Vec::new();
-    for at in by_volume(items) {
+    for (at, floor) in order.iter().copied().zip(floors(items, &order)) {
         let item = &items[at];
         let mut left = item.units;
         let open = loads.len().saturating_sub(OPEN_MAX);
         for load in &mut loads[open..] {
+            load.raise_floor(floor);
             left -= load.fill(steps, at, item, left)?;
         }
         while left > 0 {
-            let mut load = Load::new(LARGEST);
+            let mut load = Load::new(LARGEST, floor);
             let placed = load.fill(steps, at, item, left)?;
             if placed == 0 {
                 return Err(QuoteError::FitsNoBox { code: item.code.clone() });
@@ -214,6 +216,18 @@ fn loads(steps: &mut Steps<'_>, items: &[Item]) -> Result<Vec<Load>, QuoteError>
         }
     }
     Ok(loads)
+}
+
+/// For each place of the order, the least sides of what comes from there on.
+fn floors(items: &[Item], order: &[usize]) -> Vec<[u32; 3]> {
+    let mut floor = [u32::MAX; 3];
+    let mut floors: Vec<[u32; 3]> = Vec::with_capacity(order.len());
+    for at in order.iter().rev() {
+        floor = least(floor, sorted(items[*at].size));
+        floors.push(floor);
+    }
+    floors.reverse();
+    floors
 }
 
 fn by_volume(items: &[Item]) -> Vec<usize> {

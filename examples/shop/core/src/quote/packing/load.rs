@@ -11,6 +11,8 @@ use crate::Size;
 
 pub(super) struct Load {
     kind: BoxKind,
+    /// The least sides of any unit that may still come, sorted: a point with less room is of no use.
+    floor: [u32; 3],
     placements: Vec<Placement>,
     points: Vec<Point>,
     volume: u64,
@@ -22,12 +24,30 @@ struct Point {
     room: Size,
     /// The last item that was tried here and did not fit. It never will: room only shrinks.
     refused: Option<usize>,
+    /// The placement that was last in the way: most likely it is again.
+    blocker: usize,
+}
+
+/// What a unit looks like to a point.
+struct Shape {
+    turned: Vec<Size>,
+    shortest: u32,
+    longest: u32,
 }
 
 impl Load {
-    pub(super) fn new(kind: BoxKind) -> Self {
-        let corner = Point { at: Size::new(0, 0, 0), room: kind.inner, refused: None };
-        Self { kind, placements: Vec::new(), points: vec![corner], volume: 0, grams: 0 }
+    /// An empty box for units whose sides, sorted, are at least `floor`.
+    pub(super) fn new(kind: BoxKind, floor: [u32; 3]) -> Self {
+        let corner = Point { at: Size::new(0, 0, 0), room: kind.inner, refused: None, blocker: 0 };
+        Self { kind, floor, placements: Vec::new(), points: vec![corner], volume: 0, grams: 0 }
+    }
+
+    /// Says that no unit with lesser sides than these, sorted, comes any more.
+    pub(super) fn raise_floor(&mut self, floor: [u32; 3]) {
+        if floor != self.floor {
+            self.floor = floor;
+            self.points.retain(|point| has_room(point.room, floor));
+        }
     }
 
     /// Places as many of these units as fit, at most `units`; gives how many.
@@ -38,10 +58,10 @@ impl Load {
         item: &Item,
         units: u64,
     ) -> Result<u64, QuoteError> {
-        let turned = item.size.turned();
+        let shape = Shape::of(item.size);
         let mut placed = 0;
         while placed < units && self.takes(item) {
-            let Some((point, size)) = self.find(steps, at, &turned)? else { break };
+            let Some((point, size)) = self.find(steps, at, &shape)? else { break };
             self.place(Placement { item: u32::try_from(at).unwrap_or(u32::MAX), at: point, size });
             self.grams += u64::from(item.grams);
             placed += 1;
@@ -59,7 +79,9 @@ impl Load {
         if self.volume > kind.inner.volume() || self.grams > u64::from(kind.load_max) {
             return Ok(None);
         }
-        let mut smaller = Self::new(kind);
+        let sides = self.placements.iter().map(|placed| sorted(placed.size));
+        let floor = sides.reduce(least).unwrap_or_default();
+        let mut smaller = Self::new(kind, floor);
         // Units of one item lie next to each other in the list, as they were placed.
         for run in self.placements.chunk_by(|one, other| one.item == other.item) {
             let at = run[0].item as usize;
@@ -87,36 +109,24 @@ impl Load {
             && self.volume + item.size.volume() <= self.kind.inner.volume()
     }
 
+    /// The first point where a unit can lie, and how it is turned there.
     fn find(
         &mut self,
         steps: &mut Steps<'_>,
         item: usize,
-        turned: &[Size],
+        shape: &Shape,
     ) -> Result<Option<(Size, Size)>, QuoteError> {
-        for at in 0..self.points.len() {
-            if self.points[at].refused == Some(item) {
+        for point in &mut self.points {
+            if point.refused == Some(item) {
                 continue;
             }
             steps.step()?;
-            let point = &self.points[at];
-            let found = turned.iter().find(|size| size.fits(point.room) && self.is_free(point.at, **size));
-            if let Some(size) = found {
-                return Ok(Some((point.at, *size)));
+            if let Some(size) = point.takes(shape, &self.placements) {
+                return Ok(Some((point.at, size)));
             }
-            self.points[at].refused = Some(item);
+            point.refused = Some(item);
         }
         Ok(None)
-    }
-
-    fn is_free(&self, at: Size, size: Size) -> bool {
-        !self.placements.iter().any(|other| {
-            at.x < other.at.x + other.size.x
-                && other.at.x < at.x + size.x
-                && at.y < other.at.y + other.size.y
-                && other.at.y < at.y + size.y
-                && at.z < other.at.z + other.size.z
-                && other.at.z < at.z + size.z
-        })
     }
 
     fn place(&mut self, placed: Placement) {
@@ -124,7 +134,7 @@ impl Load {
         for point in &mut self.points {
             point.room = cut(point.at, point.room, &placed);
         }
-        self.points.retain(|point| has_volume(point.room));
+        self.points.retain(|point| has_room(point.room, self.floor));
         self.placements.push(placed);
         for at in self.extreme_points(&placed) {
             self.add(at);
@@ -175,14 +185,63 @@ impl Load {
             inner.z.saturating_sub(at.z),
         );
         let room = self.placements.iter().fold(walls, |room, other| cut(at, room, other));
-        if has_volume(room) {
-            self.points.insert(place, Point { at, room, refused: None });
+        if has_room(room, self.floor) {
+            self.points.insert(place, Point { at, room, refused: None, blocker: 0 });
         }
     }
 }
 
-fn has_volume(room: Size) -> bool {
-    room.x > 0 && room.y > 0 && room.z > 0
+impl Shape {
+    fn of(size: Size) -> Self {
+        let [shortest, _, longest] = sorted(size);
+        Self { turned: size.turned(), shortest, longest }
+    }
+}
+
+impl Point {
+    /// How a unit of this shape is turned to lie here, if it can.
+    fn takes(&mut self, shape: &Shape, placements: &[Placement]) -> Option<Size> {
+        let [shortest, _, longest] = sorted(self.room);
+        if shortest < shape.shortest || longest < shape.longest {
+            return None;
+        }
+        for size in shape.turned.iter().filter(|size| size.fits(self.room)) {
+            if placements.get(self.blocker).is_some_and(|blocker| overlaps(self.at, *size, blocker)) {
+                continue;
+            }
+            match placements.iter().position(|other| overlaps(self.at, *size, other)) {
+                None => return Some(*size),
+                Some(blocker) => self.blocker = blocker,
+            }
+        }
+        None
+    }
+}
+
+fn overlaps(at: Size, size: Size, other: &Placement) -> bool {
+    at.x < other.at.x + other.size.x
+        && other.at.x < at.x + size.x
+        && at.y < other.at.y + other.size.y
+        && other.at.y < at.y + size.y
+        && at.z < other.at.z + other.size.z
+        && other.at.z < at.z + size.z
+}
+
+fn has_room(room: Size, floor: [u32; 3]) -> bool {
+    let [short, middle, long] = sorted(room);
+    short >= floor[0] && middle >= floor[1] && long >= floor[2]
+}
+
+/// The sides, the shortest first.
+pub(super) fn sorted(size: Size) -> [u32; 3] {
+    let mut sides = [size.x, size.y, size.z];
+    sides.sort_unstable();
+    sides
+}
+
+/// The lesser of each side.
+pub(super) fn least(one: [u32; 3], other: [u32; 3]) -> [u32; 3] {
+    [one[0].min(other[0]), one[1].min(other[1]), one[2].min(other[2])]
 }
 
 /// What a placement leaves of the room at a point: nothing when it covers the point.
