@@ -34,6 +34,7 @@ What a person does twice.
   cargo xtask test          runs every test
   cargo xtask conformance --store URL
                             runs the storage conformance suite against memory: or sqlite:PATH
+      --cases PART          those whose name has this part
   cargo xtask bench NAME    runs a benchmark, in release
 ";
 

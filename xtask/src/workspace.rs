@@ -39,12 +39,17 @@ impl Workspace {
         self.target.join(WASM).join(profile).join(format!("{name}.wasm"))
     }
 
-    /// The packages whose folder has a manifest, with the manifest's text.
-    pub(crate) fn packages(&self) -> Result<Vec<(String, String)>> {
+    /// The packages whose manifest names this dependency.
+    pub(crate) fn packages_with(&self, dependency: &str) -> Result<Vec<String>> {
         let metadata = metadata(&self.root)?;
-        let manifests =
-            metadata.split(r#""manifest_path":""#).skip(1).filter_map(|after| after.split('"').next());
-        manifests.map(|path| named(command::read(&unescaped(path))?)).collect()
+        let mut packages = Vec::new();
+        for after in metadata.split(r#""manifest_path":""#).skip(1) {
+            let manifest = command::read(&unescaped(after.split('"').next().unwrap_or_default()))?;
+            if manifest.lines().any(|line| line.starts_with(dependency)) {
+                packages.push(name(&manifest)?.to_owned());
+            }
+        }
+        Ok(packages)
     }
 
     /// Adds the browser's target where the toolchain lacks it.
@@ -88,8 +93,7 @@ fn unescaped(path: &str) -> PathBuf {
     PathBuf::from(path.replace(r"\\", r"\"))
 }
 
-fn named(manifest: String) -> Result<(String, String)> {
+fn name(manifest: &str) -> Result<&str> {
     let (_, after) = manifest.split_once("name = \"").ok_or("a manifest without a name")?;
-    let (name, _) = after.split_once('"').ok_or("a manifest without a name")?;
-    Ok((name.to_owned(), manifest))
+    Ok(after.split_once('"').ok_or("a manifest without a name")?.0)
 }
