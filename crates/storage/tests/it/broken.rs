@@ -166,11 +166,6 @@ impl Open for Broken {
             self.memories.remove(ctx, place).await;
         }
         let inner = self.memories.open(ctx, place, schemas).await?;
-        Ok(Arc::new(Faulty {
-            fault: self.fault,
-            inner,
-            mark: Mutex::default(),
-            open: AtomicBool::new(false),
-        }))
+        Ok(Arc::new(Faulty::new(self.fault, inner)))
     }
 }
