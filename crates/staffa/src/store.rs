@@ -45,14 +45,13 @@ pub async fn open(
     settings: &Storage,
     schemas: Vec<Schema>,
 ) -> Result<Adapter> {
-    let opened = match url.split_once(':') {
+    match url.split_once(':') {
         Some(("memory", "")) => Ok(Adapter::Memory(staffa_storage::memory::Memory::open(schemas)?)),
         Some(("sqlite", place)) if !place.is_empty() => {
             sqlite(ctx, &file(place, service), settings, schemas).await
         }
         _ => Err(Error::settings(unsupported(url))),
-    };
-    opened.map_err(|error| error.context(format!("the store of {service}")))
+    }
 }
 
 /// The URL without what may be secret in it.

@@ -1,5 +1,6 @@
 //! Processes: this test binary started again as a service.
 
+use std::cell::Cell;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
@@ -101,6 +102,32 @@ async fn a_signal_stops_it_with_zero() {
         let (code, log) = process.end();
         assert_eq!(code, Some(0), "{log}");
     }
+}
+
+/// A balancer sends requests for as long as readiness says yes; none of them may fail, whatever the moment.
+#[tokio::test]
+async fn no_request_fails_that_was_sent_before_readiness_said_no() {
+    let process = Process::start("stop.window=300ms", &[]);
+    let ready = Cell::new(true);
+    let served = Cell::new(0_u32);
+    let worker = async || {
+        while ready.get() {
+            let answer = get(&process.http, "/orders/x").await.unwrap();
+            assert_eq!(answer.status, 404, "{answer:?}");
+            served.set(served.get() + 1);
+        }
+    };
+    let probe = async {
+        while served.get() < 100 {
+            tokio::task::yield_now().await;
+        }
+        process.signal("TERM");
+        while get(&process.admin, "/readyz").await.unwrap().status == 200 {}
+        ready.set(false);
+    };
+    tokio::join!(probe, worker(), worker(), worker(), worker());
+    let (code, log) = process.end();
+    assert_eq!(code, Some(0), "{log}");
 }
 
 #[test]
