@@ -3,8 +3,14 @@ use std::time::Duration;
 
 use shop_core::orders::{ListOrders, OrderError, OrderOf};
 use shop_core::{Order, Place, PlaceError};
+#[cfg(not(target_arch = "wasm32"))]
+use shop_core::{Orders, orders::Watched};
+#[cfg(not(target_arch = "wasm32"))]
+use staffa_context::Context;
 use staffa_context::Failure;
 use staffa_storage::{PageOf, Versioned};
+#[cfg(not(target_arch = "wasm32"))]
+use staffa_transport::LastEventId;
 use staffa_transport::{Endpoint, Events};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -45,3 +51,13 @@ pub const SHIP: Endpoint<OrderOf, Versioned<Order>, OrderError> = Endpoint::post
 /// An order as it is, and each change of it until its last state. An event's id is the order's version.
 pub const WATCH: Events<OrderOf, Versioned<Order>, OrderError> =
     Events::get("/orders/{id}/events").timeout(TIMEOUT).summary("An order and each change of it");
+
+/// Handles [`WATCH`]: goes on after the last event that the client saw.
+///
+/// # Errors
+/// [`OrderError::Unknown`], and those of the store.
+#[cfg(not(target_arch = "wasm32"))]
+pub async fn watch(orders: &Orders, ctx: &Context, asked: OrderOf) -> Result<Watched, OrderError> {
+    let seen = ctx.value::<LastEventId>().map(|last| last.0);
+    orders.watch(ctx, asked, seen).await
+}

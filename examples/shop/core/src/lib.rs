@@ -1,7 +1,25 @@
 //! The shop's business core: pure, native and in the browser.
 //!
 //! It knows nothing of HTTP, files or databases: its ports are `Store` and a few small traits of its own. Its
-//! centre is [`quote()`], a pure function that the page and the server both run.
+//! centre is [`quote()`], a pure function that the page and the server both run:
+//!
+//! ```
+//! use shop_core::{Basket, Line, Money, PriceList, Product, quote};
+//! use staffa_context::{Context, Timestamp};
+//!
+//! let mug = Product::new("10001", "RED MUG", Money::pence(250));
+//! let prices = PriceList { version: 1, products: vec![mug] };
+//! let line = Line { code: "10001".into(), quantity: 30, agreed: None };
+//! let basket = Basket { lines: vec![line], country: "United Kingdom".into(), coupon: None };
+//!
+//! let quote = quote(&Context::background(), &basket, &prices, Timestamp::default())?;
+//! assert_eq!(quote.totals.lines, Money::pence(7_500));
+//! // 3 % off from 24 of a product.
+//! assert_eq!(quote.totals.promotions, Money::pence(225));
+//! # Ok::<(), shop_core::QuoteError>(())
+//! ```
+//!
+//! The crate has no features.
 #![deny(clippy::float_arithmetic)]
 
 pub mod catalog;

@@ -243,16 +243,28 @@ impl Orders {
     }
 
     /// The order as it is, and each change of it, until a state after which nothing comes. An event's id is the
-    /// order's version.
+    /// order's version; a caller that has seen one already says so in `seen`, and hears of later ones only.
     ///
     /// It looks at the store every 150 ms, so that it sees changes by other processes too.
     ///
     /// # Errors
     /// [`OrderError::Unknown`], and those of the store.
-    pub async fn watch(&self, ctx: &Context, asked: OrderOf) -> Result<Watched, OrderError> {
+    pub async fn watch(
+        &self,
+        ctx: &Context,
+        asked: OrderOf,
+        seen: Option<u64>,
+    ) -> Result<Watched, OrderError> {
         let first = self.find(ctx, asked).await?;
-        let watch =
-            Watch { ctx: ctx.clone(), orders: self.orders.clone(), id: first.id, seen: 0, next: Some(first) };
+        let seen = seen.and_then(|seen| i64::try_from(seen).ok()).unwrap_or_default();
+        let watch = Watch {
+            ctx: ctx.clone(),
+            orders: self.orders.clone(),
+            id: first.id,
+            // What is seen and final is all there is.
+            seen: if first.state.is_final() && first.version <= seen { i64::MAX } else { seen },
+            next: Some(first).filter(|first| first.version > seen),
+        };
         Ok(Box::pin(futures_util::stream::unfold(watch, Watch::change)))
     }
 }
