@@ -207,6 +207,7 @@ async fn live(plan: Plan) -> Result<Outcome> {
     let grace = *plan.common.stop.grace;
     let outcome = serve(plan, Recorder::Installed(telemetry.clone()), &mut signals).await;
     // It blocks until what is waiting was sent.
+    #[expect(clippy::disallowed_methods, reason = "every context has ended by now")]
     let flushed = tokio::task::spawn_blocking(move || telemetry.shutdown(grace)).await;
     if !flushed.unwrap_or(false) {
         tracing::warn!("some telemetry could not be sent");

@@ -57,6 +57,7 @@ mod answers;
 mod error;
 mod health;
 mod host;
+mod listener;
 #[cfg(feature = "messaging")]
 mod messages;
 mod outcome;

@@ -1,25 +1,23 @@
 //! The life of a process: start, readiness, stop.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use staffa_context::{Cancel, Cause, Context, Failure, Group, GroupError};
 use staffa_storage::Store;
-use staffa_transport::{Client, Limits, Routes, Server, ServerContext, Work};
+use staffa_transport::{Limits, Routes, ServerContext, Work};
 
 use crate::answers::StoredAnswers;
 use crate::health::{Health, Phase};
+use crate::listener::{self, Listener};
 use crate::peers::Peers;
 use crate::recorder::Recorder;
 use crate::service::Inner;
-use crate::settings::{Common, Settings};
+use crate::settings::{Common, Settings, Stop};
 use crate::{Error, Outcome, Result, Service, admin, sweep};
 
 /// What is to be started.
@@ -60,98 +58,46 @@ impl Seed {
     }
 }
 
-/// A service that was composed.
-pub(crate) struct Composed(Inner);
-
-impl Composed {
-    pub(crate) fn of<S>(service: Service<S>) -> Self {
-        Self(service.inner)
-    }
-
-    fn stores(&self) -> Vec<Arc<dyn Store>> {
-        self.0.stores.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
 /// A process whose services are ready.
 pub(crate) struct Process {
-    pub(crate) address: SocketAddr,
-    pub(crate) admin_address: SocketAddr,
-    common: Common,
-    context: Context,
-    cancels: Vec<Cancel>,
+    pub(crate) http: Listener,
+    pub(crate) admin: Listener,
+    clock: Context,
+    stop: Stop,
     health: Arc<Health>,
     services: Vec<Composed>,
-    peers: Peers,
-    http: Serving,
-    admin: Serving,
     trouble: Context,
-    work: Work,
+    ending: Ending,
 }
 
 impl Process {
     /// Reaches the stores, binds the ports, starts the jobs, and says that it is ready.
+    ///
+    /// Dropping the future, or the process, cancels what was started.
     pub(crate) async fn start(plan: Plan, recorder: Recorder) -> Result<Self> {
         let Plan { name, version, common, services } = plan;
-        let (context, cancel) = Context::root(recorder.instruments(name)).with_cancel();
-        let mut cancels = vec![cancel];
-        let limits = common.http.limits(&common.stop);
+        let hosted: Vec<String> = services.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let mut ending = Ending::new(Peers::new(&hosted, common.services.clone()));
+        let context = ending.root(&recorder, name);
 
         let health = Arc::new(Health::starting());
+        let bound = listener::bind(common.admin.bind, "admin.bind", "--admin-port", admin::limits()).await?;
         let operators = admin::router(&context, &health, &recorder, &common.log.level);
-        let bound = bind(common.admin.bind, "admin.bind", "--admin-port", admin::limits()).await?;
-        let admin_address = bound.local_addr()?;
-        let admin = Serving::start(&context, bound, operators, Work::default())?;
+        let admin = Listener::start(&context, bound, operators, Work::default())?;
 
-        let hosted: Vec<String> = services.iter().map(|(name, _)| (*name).to_owned()).collect();
-        let peers = Peers::new(&hosted, common.services.clone());
-        #[cfg(feature = "messaging")]
-        let bus = Arc::new(staffa_messaging::InProcess::new());
-        let mut composed = Vec::new();
-        for (name, compose) in services {
-            let (context, cancel) = Context::root(recorder.instruments(name)).with_cancel();
-            cancels.push(cancel);
-            let seed = Seed {
-                name,
-                common: common.clone(),
-                context,
-                peers: peers.clone(),
-                recorder: recorder.clone(),
-                #[cfg(feature = "messaging")]
-                bus: Arc::clone(&bus),
-            };
-            let service = compose(seed).await?;
-            watch_stores(&health, &service);
-            composed.push(service);
-        }
-
-        let bound = bind(common.http.bind, "http.bind", "--port", limits.clone()).await?;
-        let address = bound.local_addr()?;
+        let mut services = compose(services, &common, &recorder, &mut ending).await?;
+        services.iter().for_each(|service| service.watched_by(&health));
+        let limits = common.http.limits(&common.stop);
+        let bound = listener::bind(common.http.bind, "http.bind", "--port", limits.clone()).await?;
         let work = Work::default();
-        let router = routers(name, version, &mut composed, &limits, &work, &peers)?;
-        let trouble = jobs(&context, &common, &mut composed).await?;
-        let http = Serving::start(&context, bound, router, work.clone())?;
-        health.enter(Phase::Ready);
-        tracing::info!(http = %address, admin = %admin_address, services = hosted.join(","), "ready");
-        Ok(Self {
-            address,
-            admin_address,
-            common,
-            context,
-            cancels,
-            health,
-            services: composed,
-            peers,
-            http,
-            admin,
-            trouble,
-            work,
-        })
-    }
+        let router = router(name, version, &mut services, &limits, &work)?;
+        let trouble = start_jobs(&context, *common.store.keep, &mut services).await?;
+        let http = Listener::start(&context, bound, router, work)?;
 
-    /// A client of this process's own listener.
-    pub(crate) fn client(&self) -> Result<Client> {
-        Client::http(&format!("http://{}", self.address)).map_err(Error::from)
+        health.enter(Phase::Ready);
+        tracing::info!(http = %http.address, admin = %admin.address, services = hosted.join(","), "ready");
+        let clock = context.shielded();
+        Ok(Self { http, admin, clock, stop: common.stop, health, services, trouble, ending })
     }
 
     /// The stores of a service.
@@ -167,134 +113,112 @@ impl Process {
     /// Stops in order: readiness says no, the drain window passes, nothing new is accepted, what is in hand is
     /// drained, jobs end, stores are closed, and liveness says yes until the end.
     pub(crate) async fn stop(self) -> Outcome {
-        let Common { stop, .. } = &self.common;
-        self.health.enter(Phase::Stopping);
-        let clock = self.context.shielded();
-        // Nothing ends this context.
+        let Self { http, admin, clock, stop, health, services, trouble: _, ending } = self;
+        health.enter(Phase::Stopping);
+        // Nothing ends this context, so the sleep passes whole.
         let _ = clock.sleep(*stop.window).await;
 
         let drain = clock.with_timeout(*stop.drain);
-        let mut outcome = self.http.stop(&drain, &self.work).await;
-        let grace = clock.with_timeout(drain.remaining().unwrap_or_default().max(*stop.grace));
+        let mut outcome = http.stop(&drain).await;
+        let bound = clock.with_timeout(drain.remaining().unwrap_or_default().max(*stop.grace));
+        services.iter().for_each(|service| service.0.jobs.cancel(Cause::ShuttingDown));
         let mut stores = Vec::new();
-        for service in self.services {
+        for service in services {
             stores.extend(service.stores());
-            outcome = outcome.max(end_jobs(&grace, service.0.jobs).await);
+            outcome = outcome.max(end_jobs(&bound, service.0.jobs).await);
         }
-        self.peers.close();
-        self.cancels.iter().for_each(|cancel| cancel.cancel(Cause::ShuttingDown));
+        drop(ending);
         close(&clock.with_timeout(*stop.grace), stores).await;
-        self.admin.stop(&clock.with_timeout(Duration::from_millis(100)), &Work::default()).await;
+        admin.stop(&clock).await;
         tracing::info!(?outcome, "stopped");
         outcome
     }
 }
 
-/// A listener that is being served.
-struct Serving {
-    server: Group<Failure>,
-    cancel: Cancel,
+/// Ends every context of a process when it is dropped, and lets go of the routers, which hold clients of each other.
+struct Ending {
+    cancels: Vec<Cancel>,
+    peers: Peers,
 }
 
-impl Serving {
-    fn start(ctx: &Context, bound: Server, router: Router, work: Work) -> Result<Self> {
-        let (stopping, cancel) = ctx.shielded().with_cancel();
-        let server = Group::new(&ctx.shielded(), "server");
-        server.try_spawn("serve", |ctx| async move {
-            let stop = async move {
-                stopping.done().await;
-            };
-            bound.serve(&ctx, router, &work, stop).await;
-            Ok(())
-        })?;
-        Ok(Self { server, cancel })
+impl Ending {
+    fn new(peers: Peers) -> Self {
+        Self { cancels: Vec::new(), peers }
     }
 
-    /// Accepts no more, and waits until what is in hand has ended or was cancelled.
-    async fn stop(self, drain: &Context, work: &Work) -> Outcome {
-        self.cancel.cancel(Cause::ShuttingDown);
-        let drained = drain.run(work.idle()).await.is_ok();
-        if let Err(error) = self.server.wait().await {
-            tracing::error!(%error, "the listener failed");
-        }
-        if drained { Outcome::Stopped } else { Outcome::DrainExceeded }
+    /// A context with the instruments of a service, which ends with this.
+    fn root(&mut self, recorder: &Recorder, service: &str) -> Context {
+        let (context, cancel) = Context::root(recorder.instruments(service)).with_cancel();
+        self.cancels.push(cancel);
+        context
     }
 }
 
-async fn bind(address: SocketAddr, setting: &str, flag: &str, limits: Limits) -> Result<Server> {
-    Server::bind(address, limits).await.map_err(|failure| {
-        Error::new(format!("{setting}: {failure}, with {flag} PORT, or end what holds it"))
-    })
-}
-
-fn watch_stores(health: &Health, service: &Composed) {
-    for (i, store) in service.stores().into_iter().enumerate() {
-        let name = service.0.name;
-        let check = if i == 0 { format!("{name} store") } else { format!("{name} store {}", i + 1) };
-        health.watch(check, store);
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.peers.close();
+        self.cancels.iter().for_each(|cancel| cancel.cancel(Cause::ShuttingDown));
     }
 }
 
-/// The router of the listener: every service's endpoints, each under the service's own context.
-fn routers(
-    name: &str,
-    version: &str,
-    services: &mut [Composed],
-    limits: &Limits,
-    work: &Work,
-    peers: &Peers,
-) -> Result<Router> {
-    let version = if version.is_empty() { "unversioned" } else { version };
-    let document = staffa_transport::openapi(name, version, services.iter().map(|it| &it.0.routes));
-    refuse_overlaps(services)?;
-    let mut routers = vec![staffa_transport::openapi_route(&document)];
-    for service in services {
-        let stores = service.stores();
-        let server = ServerContext {
-            context: service.0.context.clone(),
-            limits: limits.clone(),
-            answers: Some(Arc::new(StoredAnswers(stores))),
-            work: work.clone(),
+/// Composes the services in their order.
+async fn compose(
+    services: Vec<(&'static str, Compose)>,
+    common: &Common,
+    recorder: &Recorder,
+    ending: &mut Ending,
+) -> Result<Vec<Composed>> {
+    #[cfg(feature = "messaging")]
+    let bus = Arc::new(staffa_messaging::InProcess::new());
+    let mut composed = Vec::new();
+    for (name, compose) in services {
+        let seed = Seed {
+            name,
+            common: common.clone(),
+            context: ending.root(recorder, name),
+            peers: ending.peers.clone(),
+            recorder: recorder.clone(),
+            #[cfg(feature = "messaging")]
+            bus: Arc::clone(&bus),
         };
-        let router = std::mem::take(&mut service.0.routes).into_router(&server);
-        peers.open(service.0.name, staffa_transport::join([router.clone()]));
-        routers.push(router);
+        composed.push(compose(seed).await?);
     }
-    Ok(staffa_transport::join(routers))
+    Ok(composed)
 }
 
-/// Two services of one process cannot answer the same endpoint.
-fn refuse_overlaps(services: &[Composed]) -> Result<()> {
-    let mut taken: Vec<(String, &str)> = Vec::new();
-    for service in services {
-        let document = service.0.routes.openapi("", "");
-        for (path, methods) in document["paths"].as_object().into_iter().flatten() {
-            for method in methods.as_object().into_iter().flat_map(serde_json::Map::<String, Value>::keys) {
-                let endpoint = format!("{} {path}", method.to_uppercase());
-                if let Some((_, other)) =
-                    taken.iter().find(|(it, other)| *it == endpoint && *other != service.0.name)
-                {
-                    return Err(Error::new(format!("{other} and {} both answer {endpoint}", service.0.name)));
-                }
-                taken.push((endpoint, service.0.name));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Starts each service's own jobs; the context that is given ends when one of all jobs fails.
-async fn jobs(ctx: &Context, common: &Common, services: &mut [Composed]) -> Result<Context> {
-    let (trouble, cancel) = ctx.shielded().with_cancel();
-    for service in services {
-        if let Err(failure) = service.start_jobs(*common.store.keep, cancel.clone()).await {
-            return Err(service.failed_early(failure).await.context(service.0.name));
-        }
-    }
-    Ok(trouble)
-}
+/// A service that was composed.
+pub(crate) struct Composed(Inner);
 
 impl Composed {
+    pub(crate) fn of<S>(service: Service<S>) -> Self {
+        Self(service.inner)
+    }
+
+    fn stores(&self) -> Vec<Arc<dyn Store>> {
+        self.0.stores.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn watched_by(&self, health: &Health) {
+        for (i, store) in self.stores().into_iter().enumerate() {
+            let name = self.0.name;
+            let check = if i == 0 { format!("{name} store") } else { format!("{name} store {}", i + 1) };
+            health.watch(check, store);
+        }
+    }
+
+    /// Its endpoints under its own context, open to its peers from now on.
+    fn router(&mut self, limits: &Limits, work: &Work) -> Router {
+        let server = ServerContext {
+            context: self.0.context.clone(),
+            limits: limits.clone(),
+            answers: Some(Arc::new(StoredAnswers(self.stores()))),
+            work: work.clone(),
+        };
+        let router = std::mem::take(&mut self.0.routes).into_router(&server);
+        self.0.peers.open(self.0.name, staffa_transport::join([router.clone()]));
+        router
+    }
+
     async fn start_jobs(&mut self, keep: Duration, trouble: Cancel) -> Result<(), Failure> {
         for store in self.stores() {
             let sweep = move |ctx| async move { ended(sweep::sweep(&ctx, &store, keep).await) };
@@ -321,14 +245,68 @@ impl Composed {
     }
 }
 
+/// The router of the listener: every service's endpoints, and the document that describes them.
+fn router(
+    name: &str,
+    version: &str,
+    services: &mut [Composed],
+    limits: &Limits,
+    work: &Work,
+) -> Result<Router> {
+    refuse_overlaps(services)?;
+    let version = if version.is_empty() { "unversioned" } else { version };
+    let document = staffa_transport::openapi(name, version, services.iter().map(|it| &it.0.routes));
+    let mut routers = vec![staffa_transport::openapi_route(&document)];
+    routers.extend(services.iter_mut().map(|service| service.router(limits, work)));
+    Ok(staffa_transport::join(routers))
+}
+
+/// Two services of one process cannot answer the same endpoint.
+fn refuse_overlaps(services: &[Composed]) -> Result<()> {
+    let mut taken: Vec<(String, &str)> = Vec::new();
+    for service in services {
+        let name = service.0.name;
+        for endpoint in endpoints(&service.0.routes) {
+            if let Some((_, other)) = taken.iter().find(|(it, other)| *it == endpoint && *other != name) {
+                return Err(Error::new(format!("{other} and {name} both answer {endpoint}")));
+            }
+            taken.push((endpoint, name));
+        }
+    }
+    Ok(())
+}
+
+/// Each as `GET /products/{code}`.
+fn endpoints(routes: &Routes) -> Vec<String> {
+    let document = routes.openapi("", "");
+    let paths = document["paths"].as_object().into_iter().flatten();
+    paths
+        .flat_map(|(path, methods)| {
+            let methods = methods.as_object().into_iter().flat_map(Map::<String, Value>::keys);
+            methods.map(move |method| format!("{} {path}", method.to_uppercase()))
+        })
+        .collect()
+}
+
+/// Starts each service's own jobs; the context that is given ends when one of all jobs fails.
+async fn start_jobs(ctx: &Context, keep: Duration, services: &mut [Composed]) -> Result<Context> {
+    let (trouble, cancel) = ctx.shielded().with_cancel();
+    for service in services {
+        if let Err(failure) = service.start_jobs(keep, cancel.clone()).await {
+            return Err(service.failed_early(failure).await.context(service.0.name));
+        }
+    }
+    Ok(trouble)
+}
+
 /// A job of the process's own ends with its context, and that is no failure.
 #[expect(clippy::unnecessary_wraps, reason = "it is what a job gives")]
 pub(crate) fn ended(_: Cause) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Waits for jobs whose context has ended.
 async fn end_jobs(bound: &Context, jobs: Group<Failure>) -> Outcome {
-    jobs.cancel(Cause::ShuttingDown);
     match bound.run(jobs.wait()).await {
         Ok(Ok(())) => Outcome::Stopped,
         Ok(Err(GroupError::Ended(_))) | Err(_) => Outcome::DrainExceeded,

@@ -67,7 +67,7 @@ pub async fn try_start_host(host: Host, flags: Flags) -> Result<Running> {
     let flags = Flags { set: all, store, ..flags };
     let (plan, _) = host.plan(flags.config.as_deref(), &flags, std::iter::empty())?;
     let process = Process::start(plan, Recorder::Captured(capture.clone())).await?;
-    let client = process.client()?;
+    let client = Client::http(&format!("http://{}", process.http.address))?;
     Ok(Running { process, client, capture })
 }
 
@@ -125,12 +125,12 @@ impl Running {
 
     /// Where the services listen, as `http://127.0.0.1:PORT`.
     pub fn base_url(&self) -> String {
-        format!("http://{}", self.process.address)
+        format!("http://{}", self.process.http.address)
     }
 
     /// Where health and metrics are, as `http://127.0.0.1:PORT`.
     pub fn admin_url(&self) -> String {
-        format!("http://{}", self.process.admin_address)
+        format!("http://{}", self.process.admin.address)
     }
 
     /// The stores that a service opened, in that order. [`start`] names its service `test`.

@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use staffa::settings::Flags;
 use staffa::{Context, Endpoint, Failure, Host, Kind, Outcome, Service, test};
@@ -14,12 +13,16 @@ const WAIT: Endpoint<(), String, Failure> = Endpoint::post("/wait");
 struct Gate {
     entered: Notify,
     opened: Notify,
+    cancelled: Notify,
 }
 
 impl Gate {
     async fn wait(&self, ctx: &Context, (): ()) -> Result<String, Failure> {
         self.entered.notify_one();
-        ctx.run(self.opened.notified()).await?;
+        if let Err(cause) = ctx.run(self.opened.notified()).await {
+            self.cancelled.notify_one();
+            return Err(cause.into());
+        }
         Ok("done".to_owned())
     }
 }
@@ -157,7 +160,19 @@ async fn readiness_says_no_while_a_store_does_not_answer() {
     assert_eq!(answer.status, 503);
     assert!(answer.body.contains(r#""status":"unavailable""#), "{answer:?}");
     assert_eq!(get(&service.admin_url(), "/healthz").await.unwrap().status, 200);
-    drop(service);
-    // The listeners are closed with it.
-    tokio::time::sleep(Duration::ZERO).await;
+}
+
+#[tokio::test]
+async fn what_a_dropped_process_had_in_hand_is_cancelled() {
+    let (service, gate) = gated(&[]).await;
+    let (client, ctx, base) = (service.client().clone(), service.context(), service.base_url());
+    let call = client.call(&ctx, WAIT, ());
+    let stop = async {
+        gate.entered.notified().await;
+        drop(service);
+        gate.cancelled.notified().await;
+    };
+    let (answer, ()) = tokio::join!(call, stop);
+    assert!(answer.is_err());
+    assert!(get(&base, "/").await.is_err());
 }
