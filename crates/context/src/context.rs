@@ -192,6 +192,11 @@ impl Context {
         poll_fn(|cx| TraceContext::enter(self, || future.as_mut().poll(cx))).await
     }
 
+    /// The output of `work`; log records that it makes carry this context's trace.
+    pub fn in_trace<T>(&self, work: impl FnOnce() -> T) -> T {
+        TraceContext::enter(self, work)
+    }
+
     /// Waits for `duration`, or ends early with the cause. Cancel-safe.
     pub async fn sleep(&self, duration: Duration) -> Result<(), Cause> {
         match self.clock().now().checked_add(duration) {

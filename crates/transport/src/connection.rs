@@ -23,6 +23,9 @@ use crate::Limits;
 /// The smallest read buffer that hyper takes.
 const BUFFER_MIN: usize = 8_192;
 
+/// The header fields that hyper takes at most when it is told nothing.
+const HEADERS_MAX: usize = 100;
+
 /// What all connections of a server share.
 #[derive(Clone)]
 pub(crate) struct Connections {
@@ -42,8 +45,11 @@ impl Connections {
             .http1()
             .timer(TokioTimer::new())
             .header_read_timeout(limits.header_read)
-            .max_headers(limits.headers_max.saturating_mul(2).max(1))
             .max_buf_size(header_max);
+        // hyper takes 100 unless it is told a number, and is faster untold.
+        if limits.headers_max >= HEADERS_MAX {
+            builder.http1().max_headers(limits.headers_max.saturating_mul(2));
+        }
         builder
             .http2()
             .timer(TokioTimer::new())
@@ -67,7 +73,9 @@ impl Connections {
         });
         let connection = self.builder.serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection);
-        let mut closing = pin!(self.closing.done());
+        // A child, so that connections do not meet at one lock.
+        let (closing, _) = self.closing.with_cancel();
+        let mut closing = pin!(closing.done());
         let clock = self.closing.clock();
         // Until the protocol is known, hyper's own time limit does not run.
         let mut first = clock.sleep_until(clock.now() + self.header_read);
@@ -77,11 +85,9 @@ impl Connections {
                 is_closing = true;
                 connection.as_mut().graceful_shutdown();
             }
+            is_first = is_first && !started.load(Ordering::Relaxed);
             if is_first && first.as_mut().poll(cx).is_ready() {
-                is_first = false;
-                if !started.load(Ordering::Relaxed) {
-                    return Poll::Ready(());
-                }
+                return Poll::Ready(());
             }
             // A panic of a mounted router costs its own connection, and nobody else's.
             match catch_unwind(AssertUnwindSafe(|| connection.as_mut().poll(cx))) {

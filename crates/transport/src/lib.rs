@@ -89,6 +89,8 @@ mod path;
 mod problem;
 mod request;
 #[cfg(not(target_arch = "wasm32"))]
+mod request_id;
+#[cfg(not(target_arch = "wasm32"))]
 mod route;
 #[cfg(not(target_arch = "wasm32"))]
 mod routes;

@@ -14,7 +14,7 @@ pub struct Limits {
     pub body_max: usize,
     /// The largest request head (target and headers) in bytes; beyond it 431. 16 KiB.
     pub header_max: usize,
-    /// The most header fields of a request; beyond it 431. 100.
+    /// The most header fields of a request; beyond it 431. 64.
     pub headers_max: usize,
     /// The longest that a call may take unless its endpoint says otherwise; a caller can only shorten it. 30 s.
     pub timeout: Duration,
@@ -47,7 +47,7 @@ impl Default for Limits {
             connections: 10_000,
             body_max: 1 << 20,
             header_max: 16 << 10,
-            headers_max: 100,
+            headers_max: 64,
             timeout: Duration::from_secs(30),
             header_read: Duration::from_secs(10),
             body_read: Duration::from_secs(15),

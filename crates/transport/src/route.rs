@@ -5,11 +5,11 @@ use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
 use axum::response::Response;
 use bytes::Bytes;
+use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use staffa_context::{Context, Failure, Kind, SpanKind, TraceContext};
+use staffa_context::{Cause, Context, Failure, Kind, SpanKind, TraceContext};
 
 use crate::admission::Admission;
 use crate::answer::{Problem, Reply};
@@ -18,6 +18,7 @@ use crate::idempotency::{self, Keyed};
 use crate::observed::RouteMetrics;
 use crate::operation::{Operation, StreamOperation};
 use crate::request::{Input, gather};
+use crate::request_id::RequestIds;
 use crate::running::Running;
 use crate::{Limits, ServerContext, deadline, header, stream};
 
@@ -30,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) stream_root: Context,
     requests: Admission,
     pub(crate) streams: Admission,
+    request_ids: RequestIds,
     server: ServerContext,
 }
 
@@ -41,6 +43,7 @@ impl Shared {
             stream_root: work.stream_root(&server.context),
             requests: Admission::new(limits.concurrency, work),
             streams: Admission::new(limits.streams, work),
+            request_ids: RequestIds::new(&server.context),
             server: server.clone(),
             limits,
         }
@@ -57,7 +60,7 @@ pub(crate) enum Answering {
 pub(crate) struct Route {
     pub(crate) shape: Shape,
     /// `POST /orders`: the span's name, and the scope of idempotency keys.
-    name: String,
+    name: &'static str,
     answering: Answering,
     metrics: RouteMetrics,
     pub(crate) shared: Arc<Shared>,
@@ -66,7 +69,8 @@ pub(crate) struct Route {
 impl Route {
     pub(crate) fn new(shape: Shape, answering: Answering, shared: &Arc<Shared>) -> Self {
         Self {
-            name: format!("{} {}", shape.method.as_str(), shape.path),
+            // A route lives as long as its process.
+            name: format!("{} {}", shape.method.as_str(), shape.path).leak(),
             metrics: RouteMetrics::new(&shared.root, &shape),
             shared: Arc::clone(shared),
             shape,
@@ -81,20 +85,19 @@ impl Route {
             Answering::Call(_) => &self.shared.root,
             Answering::Stream(_) => &self.shared.stream_root,
         };
-        let request_id = request_id(&parts.headers, root);
+        let request_id = self.shared.request_ids.take(&parts.headers);
         let mut seen = self.metrics.begin(self.span(root, &parts.headers));
         let ctx = seen.span.clone();
-        let answer = ctx.trace_in(async {
-            let answer = self.answer(&ctx, &parts, body).await;
-            match &answer {
-                Ok(response) => seen.answered(response.status().as_u16()),
-                Err(problem) => seen.failed(problem, &request_id),
+        let mut response = match self.answer(&ctx, &parts, body).await {
+            Ok(response) => {
+                seen.answered(response.status().as_u16());
+                response
             }
-            answer
-        });
-        let mut response = answer.await.unwrap_or_else(|problem| {
-            problem.into_response(Some(&request_id), ctx.trace().map(|trace| trace.trace_id))
-        });
+            Err(problem) => {
+                ctx.in_trace(|| seen.failed(&problem, &request_id));
+                problem.into_response(Some(&request_id), ctx.trace().map(|trace| trace.trace_id))
+            }
+        };
         response.headers_mut().insert(header::REQUEST_ID, request_id);
         response
     }
@@ -102,8 +105,8 @@ impl Route {
     fn span(&self, root: &Context, headers: &HeaderMap) -> staffa_context::Span {
         let parent = headers.get(header::TRACEPARENT).and_then(|value| value.to_str().ok());
         match parent.and_then(TraceContext::from_traceparent) {
-            None => root.span_of(SpanKind::Server, self.name.clone()),
-            parent => root.with_trace(parent).span_of(SpanKind::Server, self.name.clone()),
+            None => root.span_of(SpanKind::Server, self.name),
+            parent => root.with_trace(parent).span_of(SpanKind::Server, self.name),
         }
     }
 
@@ -113,8 +116,10 @@ impl Route {
             deadline::budget(&parts.headers, self.shape.timeout.unwrap_or(self.shared.limits.timeout))?;
         match &self.answering {
             Answering::Call(operation) => {
-                let ctx = ctx.with_timeout(budget);
-                self.call(operation, &ctx, parts, body).await.map(Reply::into_response)
+                if budget.is_zero() {
+                    return Err(Cause::DeadlineExceeded.into());
+                }
+                self.call(operation, &ctx.with_timeout(budget), parts, body).await.map(Reply::into_response)
             }
             Answering::Stream(operation) => {
                 let input = gather(&self.shape, &parts.uri, b"")?;
@@ -130,7 +135,6 @@ impl Route {
         parts: &Parts,
         body: Body,
     ) -> Result<Reply, Problem> {
-        ctx.check()?;
         let place = self.shared.requests.admit()?;
         let keyed = self.keyed(&parts.headers)?;
         let input = self.input(ctx, parts, body).await?;
@@ -146,7 +150,7 @@ impl Route {
             return Ok(None);
         }
         let (key, answers) = (idempotency::key(headers)?, self.shared.server.answers.clone());
-        Ok(Some(Keyed { scope: self.name.clone(), key, answers }))
+        Ok(Some(Keyed { scope: self.name.to_owned(), key, answers }))
     }
 
     async fn input(&self, ctx: &Context, parts: &Parts, body: Body) -> Result<Input, Problem> {
@@ -216,17 +220,4 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     let words =
         format!("the body must be JSON in UTF-8 with `content-type: application/json`, and says `{given}`");
     Err(Problem::new(415, "unsupported_media_type", "The body is not JSON", words))
-}
-
-/// The caller's own request id when it is 1 to 128 visible ASCII characters; else a new one.
-fn request_id(headers: &HeaderMap, ctx: &Context) -> HeaderValue {
-    let sane = |value: &&HeaderValue| {
-        (1..=128).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic)
-    };
-    headers.get(header::REQUEST_ID).filter(sane).cloned().unwrap_or_else(|| {
-        let mut text = uuid::Uuid::encode_buffer();
-        let text = ctx.uuid().hyphenated().encode_lower(&mut text);
-        // Hexadecimal digits and hyphens are a header value.
-        HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("none"))
-    })
 }

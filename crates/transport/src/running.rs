@@ -50,7 +50,7 @@ impl<T: Send + 'static> Running<T> {
 
     fn poll_work(&mut self, cx: &mut Task<'_>) -> Poll<Result<T, Failure>> {
         let Some(future) = self.future.as_mut() else { return Poll::Pending };
-        let polled = caught(future, cx);
+        let polled = caught(&self.ctx, future, cx);
         if polled.is_ready() {
             self.future = None;
         }
@@ -76,41 +76,39 @@ impl<T: Send + 'static> Drop for Running<T> {
 
 /// Runs `future` to its end, or drops it when `grace` has passed since its context ended.
 async fn leave<T: Send + 'static>(
-    future: BoxFuture<'static, Result<T, Failure>>,
+    mut future: BoxFuture<'static, Result<T, Failure>>,
     ctx: Context,
     grace: Duration,
     place: Option<Place>,
 ) {
-    let traced = ctx.clone();
-    let mut future: BoxFuture<'static, Result<T, Failure>> =
-        Box::pin(async move { traced.trace_in(future).await });
     let mut over = pin!(async {
         ctx.done().await;
         // The context of the sleep must not be the one that has ended.
         let _ = ctx.shielded().sleep(grace).await;
     });
-    let result = poll_fn(|cx| match caught(&mut future, cx) {
+    let result = poll_fn(|cx| match caught(&ctx, &mut future, cx) {
         Poll::Ready(result) => Poll::Ready(Some(result)),
         Poll::Pending => over.as_mut().poll(cx).map(|()| None),
     })
     .await;
-    match result {
+    ctx.in_trace(|| match result {
         Some(Err(failure)) if failure.kind == Kind::Internal => {
             tracing::error!(error = %failure, "a handler failed after its client had gone");
         }
         Some(_) => {}
         None => tracing::warn!(?grace, "a handler was dropped: it went on after its context had ended"),
-    }
+    });
     drop(place);
 }
 
-/// Polls; a panic becomes an internal failure.
+/// Polls within the trace; a panic becomes an internal failure.
 fn caught<T>(
+    ctx: &Context,
     future: &mut BoxFuture<'static, Result<T, Failure>>,
     cx: &mut Task<'_>,
 ) -> Poll<Result<T, Failure>> {
     // The future is dropped after a panic and never polled again, so nobody sees a broken invariant of its own.
-    match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+    match catch_unwind(AssertUnwindSafe(|| ctx.in_trace(|| future.as_mut().poll(cx)))) {
         Ok(polled) => polled,
         Err(panic) => Poll::Ready(Err(panicked(panic.as_ref()))),
     }

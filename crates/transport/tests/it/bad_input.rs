@@ -108,7 +108,7 @@ async fn each_wrong_body_gets_words_that_say_what_is_wrong() {
 async fn each_wrong_head_gets_words_that_say_what_is_wrong() {
     let shop = start(Carrier::Http).await;
     let long = format!("x-long: {}\r\n", "y".repeat(20_000));
-    let many: String = (0..120).map(|at| format!("x-{at}: 1\r\n")).collect();
+    let many: String = (0..90).map(|at| format!("x-{at}: 1\r\n")).collect();
     let cases: &[(&str, &str, &str, u16, &str, &str)] = &[
         ("GET", "/nowhere", "", 404, "not_found", "`/nowhere`"),
         ("GET", "/orders/abc", "", 400, "invalid", "`abc` is not a whole number"),
@@ -125,7 +125,7 @@ async fn each_wrong_head_gets_words_that_say_what_is_wrong() {
         ("GET", "/orders/1", "x-envoy-expected-rq-timeout-ms: -5\r\n", 400, "invalid", "milliseconds"),
         ("GET", "/orders/1", "staffa-timeout-ms: 0\r\n", 504, "deadline_exceeded", "the deadline passed"),
         ("GET", "/orders/1", &long, 431, "head_too_large", "16384 bytes"),
-        ("GET", "/orders/1", &many, 431, "head_too_large", "100 header fields"),
+        ("GET", "/orders/1", &many, 431, "head_too_large", "64 header fields"),
         ("POST", "/orders", "", 400, "invalid", "`idempotency-key`"),
         ("GET", "/count/7", "last-event-id: first\r\n", 400, "invalid", "`last-event-id`"),
     ];
@@ -164,7 +164,7 @@ async fn a_request_id_is_kept_when_sane_and_made_otherwise() {
     for insane in ["x-request-id: two words\r\n".to_owned(), format!("x-request-id: {}\r\n", "y".repeat(129))]
     {
         let answer = send(shop.address, &bare("GET", "/orders/1", &insane)).await.unwrap();
-        assert_eq!(answer.header("x-request-id").unwrap().len(), 36);
+        assert_eq!(answer.header("x-request-id").unwrap().len(), 32);
     }
 }
 

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use staffa_context::{Cause, Kind};
@@ -81,18 +83,23 @@ async fn no_accepted_request_fails_when_a_server_stops_under_load() {
         .collect();
     let mut busy = TcpStream::connect(shop.address).await.unwrap();
     busy.write_all(&bare("GET", "/read/x", "")).await.unwrap();
-    let go = shop.shop.go.clone();
+    let (go, found) = (shop.shop.go.clone(), Arc::clone(&shop.shop));
     tokio::time::sleep(Duration::from_millis(200)).await;
     go.send_replace(true);
     shop.stopped().await;
     assert_eq!(read(&mut busy).await.unwrap().status, 200);
-    let mut total = 0;
+    let mut answered_total = 0;
     for load in load {
         let (answered, failure) = load.await.unwrap();
-        total += answered;
+        answered_total += answered;
         assert_eq!(failure.kind, Kind::Unavailable, "{failure}");
     }
-    assert!(total > 0);
+    assert!(answered_total > 0);
+    assert_eq!(
+        found.found.load(Ordering::Relaxed),
+        answered_total,
+        "each request that was taken was answered"
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,42 @@
+//! Names of single requests, for answers and logs.
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::{HeaderMap, HeaderValue};
+use staffa_context::Context;
+
+use crate::header;
+
+/// Makes request ids: 64 random bits of the process, and a count.
+pub(crate) struct RequestIds {
+    process: u64,
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    pub(crate) fn new(ctx: &Context) -> Self {
+        Self { process: ctx.instruments().ids.random(), next: AtomicU64::new(1) }
+    }
+
+    /// The caller's own id when it is 1 to 128 visible ASCII characters; else a new one.
+    pub(crate) fn take(&self, headers: &HeaderMap) -> HeaderValue {
+        let sane = |value: &&HeaderValue| {
+            (1..=128).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic)
+        };
+        headers.get(header::REQUEST_ID).filter(sane).cloned().unwrap_or_else(|| self.make())
+    }
+
+    fn make(&self) -> HeaderValue {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let mut text = [0; 32];
+        write_hex(&mut text[..16], self.process);
+        write_hex(&mut text[16..], number);
+        // Hexadecimal digits are a header value.
+        HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("none"))
+    }
+}
+
+fn write_hex(text: &mut [u8], number: u64) {
+    for (at, digit) in text.iter_mut().rev().enumerate() {
+        *digit = b"0123456789abcdef"[(number >> (at * 4)) as usize & 15];
+    }
+}
