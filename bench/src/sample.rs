@@ -1,4 +1,6 @@
 //! Timing by batches. A batch is short, so that a busy machine disturbs few of them; the median ignores those.
+#![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+
 use std::time::{Duration, Instant};
 
 /// The time of one step in nanoseconds: the median of `batches`, each of `steps` steps.

@@ -1,4 +1,5 @@
 use std::future::Future;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::ExitCode;
@@ -133,7 +134,7 @@ impl Host {
         let name = self.name;
         let conventional = PathBuf::from(format!("{name}.toml"));
         let file = flags.config.clone().or_else(|| conventional.exists().then_some(conventional));
-        let (plan, loaded) = self.plan(file.as_deref(), flags, std::env::vars())?;
+        let (plan, loaded) = self.plan(file.as_deref(), flags, environment())?;
         if flags.print_settings {
             print(&loaded.print());
             return Ok(Outcome::Stopped);
@@ -203,7 +204,7 @@ fn refuse_names(names: &[&str], only: Option<&[String]>) -> Result<()> {
 
 async fn live(plan: Plan) -> Result<Outcome> {
     let mut signals = Signals::listen()?;
-    let telemetry = Telemetry::install(options(&plan)).map_err(|error| Error::settings(error.to_string()))?;
+    let telemetry = Telemetry::install(options(&plan)).map_err(|error| not_installed(&error))?;
     let grace = *plan.common.stop.grace;
     let outcome = serve(plan, Recorder::Installed(telemetry.clone()), &mut signals).await;
     // It blocks until what is waiting was sent.
@@ -247,12 +248,27 @@ fn options(plan: &Plan) -> Options {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "why a process does not run is told to the person who started it")]
-fn say(error: &Error) {
-    eprintln!("{error}");
+/// The variables whose names are text; a value that is not is shown as far as it is.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    let named = std::env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text)));
+    named.map(|(name, text)| (name, text.to_string_lossy().into_owned()))
 }
 
-#[expect(clippy::print_stdout, reason = "it is what `--print-settings` asks for")]
+/// A start that failed because of what was set is told apart from one that failed.
+fn not_installed(error: &staffa_telemetry::Error) -> Error {
+    use staffa_telemetry::Error::{AlreadyInstalled, Thread};
+    match error {
+        AlreadyInstalled | Thread(_) => Error::new(error.to_string()),
+        _ => Error::settings(error.to_string()),
+    }
+}
+
+/// Tells the person who started the process why it does not run. Nobody may be reading.
+fn say(error: &Error) {
+    let _ = writeln!(std::io::stderr(), "{error}");
+}
+
+/// Prints what was asked for. The reader may have seen enough before the end.
 fn print(text: &str) {
-    print!("{text}");
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }

@@ -28,6 +28,10 @@ pub(crate) fn lock(path: &Path, wait: Duration, call: &Call) -> Result<File> {
         call.check()?;
         match file.try_lock() {
             Ok(()) => return named(file).map_err(|error| refused(path, &error)),
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "this is a blocking thread, and `check` above ends it"
+            )]
             Err(TryLockError::WouldBlock) if left > 0 => sleep(TRY_EVERY),
             Err(TryLockError::WouldBlock) => break,
             Err(TryLockError::Error(error)) => return Err(refused(path, &error)),

@@ -1,5 +1,7 @@
 //! Prints what telemetry costs where it is used, in nanoseconds: `cargo run --release --example cost -p
 //! staffa-telemetry`.
+#![expect(clippy::disallowed_methods, reason = "it measures")]
+
 use std::hint::black_box;
 use std::io::{self, Write};
 use std::time::Instant;

@@ -346,6 +346,7 @@ impl Record for Value {
             && value.is_finite()
         {
             let exemplar = trace.filter(|trace| trace.sampled).map(|trace| TraceId(trace.trace_id));
+            #[expect(clippy::disallowed_methods, reason = "an exemplar is in the exporter's time")]
             let at = exemplar.is_some().then(std::time::SystemTime::now);
             histogram.observe(value, exemplar, at);
             count.inc();

@@ -2,6 +2,11 @@
 //!
 //! It runs on a thread with a runtime of its own: an exporter that shares the process's runtime delivers nothing
 //! when that one has a single worker and the worker waits for the exporter.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the exporter has a runtime of its own and outlives every context"
+)]
+
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;

@@ -131,6 +131,7 @@ impl Telemetry {
     /// the calling thread, and needs no runtime.
     ///
     /// It returns whether everything was delivered. Spans that end later are dropped and counted.
+    #[expect(clippy::disallowed_methods, reason = "it ends after every context")]
     pub fn shutdown(&self, timeout: Duration) -> bool {
         let by = Instant::now() + timeout;
         let spans = self.0.spans.exporter.as_ref().is_none_or(|exporter| exporter.stop(timeout));

@@ -2,6 +2,8 @@
 //!
 //! A JavaScript handle is not `Send`, and a sleep must be. So the timers live with the one thread that made them, and
 //! a sleep knows its timer by a number.
+#![expect(clippy::disallowed_methods, reason = "this is the clock")]
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::Future;

@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, reason = "this is the clock")]
+
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::Timestamp;

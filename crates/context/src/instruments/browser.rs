@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, reason = "this is the spawner")]
+
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};

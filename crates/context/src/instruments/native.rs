@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, reason = "this is the spawner")]
+
 use crate::instruments::{Abort, BoxFuture};
 
 pub(super) fn spawn(task: BoxFuture<'static, ()>) -> Box<dyn Abort> {

@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, reason = "the tests are below the clock")]
+
 use std::task::Waker;
 
 use super::*;

@@ -1,5 +1,9 @@
 //! The SQLite adapter, from outside.
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test stands outside of the service, and drives the runtime itself"
+)]
 
 mod cancel;
 mod conformance;

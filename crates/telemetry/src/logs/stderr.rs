@@ -1,4 +1,6 @@
 //! Writes log lines to standard error from a thread of its own, so that a slow reader holds nobody up.
+#![expect(clippy::disallowed_methods, reason = "the writer is a thread of its own, which knows no context")]
+
 use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};

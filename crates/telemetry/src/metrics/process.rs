@@ -1,4 +1,6 @@
 //! What the operating system and the start tell about this process.
+#![expect(clippy::disallowed_methods, reason = "the start of the process is before every context")]
+
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use prometheus_client::collector::Collector;

@@ -128,6 +128,10 @@ impl Post {
         let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(Failed::temporary)?;
         let (connection, driver) = http1::handshake(TokioIo::new(stream)).await.map_err(Failed::temporary)?;
         // The driver ends with the connection; its error comes out of `send_request` too.
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the exporter has a runtime of its own and outlives every context"
+        )]
         tokio::spawn(async move { drop(driver.await) });
         Ok(connection)
     }

@@ -41,6 +41,7 @@ fn make(path: &Path) -> std::io::Result<()> {
         std::fs::create_dir_all(folder)?;
     }
     // Two random identifiers have 244 random bits.
+    #[expect(clippy::disallowed_methods, reason = "a secret is never repeatable")]
     let token = format!("{}{}\n", Uuid::new_v4().simple(), Uuid::new_v4().simple());
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
