@@ -292,6 +292,18 @@ fn any_field_can_come_from_a_file() {
 }
 
 #[test]
+fn a_settings_file_that_cannot_be_read_is_refused() {
+    let folder = Folder::new();
+    let gone = folder.0.join("gone.toml");
+    let problems = Sources { file: Some(&gone), ..Sources::default() }.read().unwrap_err();
+    assert_eq!(problems, [format!("{}: No such file or directory (os error 2)", gone.display())]);
+    let latin = folder.0.join("latin.toml");
+    std::fs::write(&latin, b"[orders]\nnotify = \"caf\xe9\"").unwrap();
+    let problems = Sources { file: Some(&latin), ..Sources::default() }.read().unwrap_err();
+    assert!(problems[0].contains("UTF-8"), "{problems:?}");
+}
+
+#[test]
 fn a_file_that_is_not_there_or_beside_its_value_is_refused() {
     let problems = file("[orders]\npassword_file = \"gone\"").unwrap_err();
     assert!(problems[0].starts_with("shop.toml:2: `orders.password` is to come from gone: "), "{problems:?}");
