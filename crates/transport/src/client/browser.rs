@@ -47,10 +47,6 @@ impl Carrier for Fetch {
                 clippy::disallowed_methods,
                 reason = "a group's tasks are `Send`; this one holds JavaScript's handles"
             )]
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "what it holds of JavaScript stays on this thread; the guard ends it"
-            )]
             spawn_local(run(url, outgoing, head, tx, gone));
             let (status, headers) = came.await.map_err(|_| Broken::sent("the request's task is gone"))??;
             let chunks: Chunks = Box::pin(Guarded { rx, _guard: guard });
