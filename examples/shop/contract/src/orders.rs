@@ -59,5 +59,5 @@ pub const WATCH: Events<OrderOf, Versioned<Order>, OrderError> =
 #[cfg(not(target_arch = "wasm32"))]
 pub async fn watch(orders: &Orders, ctx: &Context, asked: OrderOf) -> Result<Watched, OrderError> {
     let seen = ctx.value::<LastEventId>().map(|last| last.0);
-    orders.watch(ctx, asked, seen).await
+    orders.watch_after(ctx, asked, seen).await
 }

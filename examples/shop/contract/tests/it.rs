@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use serde_json::{Value, json};
 use shop_contract::catalog::CatalogPrices;
 use shop_contract::{catalog, inventory, orders, quote};
 use shop_core::catalog::{Browse, PricesOf, ProductOf};
@@ -21,6 +22,7 @@ use uuid::Uuid;
 struct Shop {
     ctx: Context,
     client: Client,
+    openapi: Value,
 }
 
 /// The four services behind one router; orders and quotes reach the catalogue as a client.
@@ -40,8 +42,9 @@ async fn shop() -> Shop {
     let catalogue = Routes::new()
         .handle(catalog::BROWSE, &products, Catalog::browse)
         .handle(catalog::PRODUCT, &products, Catalog::find)
-        .handle(catalog::PRICES, &products, Catalog::prices_of)
-        .into_router(&server);
+        .handle(catalog::PRICES, &products, Catalog::prices_of);
+    let openapi_of_catalogue = catalogue.openapi("catalog", "1");
+    let catalogue = catalogue.into_router(&server);
     let prices = Arc::new(CatalogPrices(Client::in_process(catalogue.clone())));
     let quotes = Arc::new(Quotes::new(prices.clone()));
     let token = Some(Token::new("the right"));
@@ -56,9 +59,9 @@ async fn shop() -> Shop {
         .handle(orders::SHIP, &sold, Orders::ship)
         .events(orders::WATCH, &sold, orders::watch)
         .handle(inventory::STOCK, &stock, Inventory::find)
-        .handle(inventory::ALL, &stock, Inventory::all)
-        .into_router(&server);
-    Shop { ctx, client: Client::in_process(join([catalogue, rest])) }
+        .handle(inventory::ALL, &stock, Inventory::all);
+    let openapi = json!([openapi_of_catalogue, rest.openapi("shop", "1")]);
+    Shop { ctx, client: Client::in_process(join([catalogue, rest.into_router(&server)])), openapi }
 }
 
 fn basket(code: &str) -> Basket {
@@ -68,7 +71,7 @@ fn basket(code: &str) -> Basket {
 
 #[tokio::test]
 async fn products_are_browsed_page_by_page() {
-    let Shop { ctx, client } = shop().await;
+    let Shop { ctx, client, .. } = shop().await;
     let asked = Browse {
         price_from: Some(Money::pence(250)),
         price_to: Some(Money::pence(1_500)),
@@ -83,7 +86,7 @@ async fn products_are_browsed_page_by_page() {
 
 #[tokio::test]
 async fn any_code_travels_in_a_path() {
-    let Shop { ctx, client } = shop().await;
+    let Shop { ctx, client, .. } = shop().await;
     for code in ["10001", "BANK CHARGES", "gift/%ü"] {
         let found = client.call(&ctx, catalog::PRODUCT, ProductOf { code: code.into() }).await.unwrap();
         assert_eq!(found.code, code);
@@ -94,7 +97,7 @@ async fn any_code_travels_in_a_path() {
 
 #[tokio::test]
 async fn the_client_is_the_core_s_port() {
-    let Shop { ctx, client } = shop().await;
+    let Shop { ctx, client, .. } = shop().await;
     let codes = vec!["10001".to_owned(), "nothing".to_owned()];
     let over_the_wire = CatalogPrices(client.clone()).of(&ctx, codes.clone()).await.unwrap();
     let called = client.call(&ctx, catalog::PRICES, PricesOf { codes }).await.unwrap();
@@ -104,7 +107,7 @@ async fn the_client_is_the_core_s_port() {
 
 #[tokio::test]
 async fn the_page_s_quote_is_the_server_s() {
-    let Shop { ctx, client } = shop().await;
+    let Shop { ctx, client, .. } = shop().await;
     let basket = basket("10001");
     let theirs = client.call(&ctx, quote::QUOTE, basket.clone()).await.unwrap();
     let prices = CatalogPrices(client.clone()).of(&ctx, basket.codes()).await.unwrap();
@@ -118,7 +121,7 @@ async fn the_page_s_quote_is_the_server_s() {
 
 #[tokio::test]
 async fn an_order_is_placed_found_listed_watched_and_called_off() {
-    let Shop { ctx, client } = shop().await;
+    let Shop { ctx, client, .. } = shop().await;
     let basket = basket("10001");
     let quoted = client.call(&ctx, quote::QUOTE, basket.clone()).await.unwrap().quoted();
     let place = Place { basket, quoted: Some(quoted), reference: Some("536365".into()), token: None };
@@ -144,7 +147,7 @@ async fn an_order_is_placed_found_listed_watched_and_called_off() {
 
 #[tokio::test]
 async fn a_stale_quote_comes_back_through_the_client() {
-    let Shop { ctx, client } = shop().await;
+    let Shop { ctx, client, .. } = shop().await;
     let place = Place { basket: basket("10001"), quoted: None, reference: None, token: None };
     let refused = client.call(&ctx, orders::PLACE, place.clone()).await;
     let Err(PlaceError::Stale { quote }) = refused else { unreachable!("it was not stale") };
@@ -159,9 +162,17 @@ async fn a_stale_quote_comes_back_through_the_client() {
 
 #[tokio::test]
 async fn stock_is_read_by_code_and_by_page() {
-    let Shop { ctx, client } = shop().await;
+    let Shop { ctx, client, .. } = shop().await;
     let stock = client.call(&ctx, inventory::STOCK, StockOf { code: "10001".into() }).await.unwrap();
     assert_eq!((stock.available, stock.reserved), (9, 0));
     let all = client.call(&ctx, inventory::ALL, AllStock::default()).await.unwrap();
     assert_eq!(all.items, [stock]);
+}
+
+#[tokio::test]
+async fn the_contract_has_a_document() {
+    let document = shop().await.openapi.to_string();
+    for part in ["/products/{code}", "/orders/{id}/events", "2.55 GBP", "placements"] {
+        assert!(document.contains(part), "{part}");
+    }
 }

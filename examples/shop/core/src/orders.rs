@@ -243,13 +243,21 @@ impl Orders {
     }
 
     /// The order as it is, and each change of it, until a state after which nothing comes. An event's id is the
-    /// order's version; a caller that has seen one already says so in `seen`, and hears of later ones only.
+    /// order's version.
     ///
     /// It looks at the store every 150 ms, so that it sees changes by other processes too.
     ///
     /// # Errors
     /// [`OrderError::Unknown`], and those of the store.
-    pub async fn watch(
+    pub async fn watch(&self, ctx: &Context, asked: OrderOf) -> Result<Watched, OrderError> {
+        self.watch_after(ctx, asked, None).await
+    }
+
+    /// The same for a caller that has seen this event already, and hears of later ones only.
+    ///
+    /// # Errors
+    /// Those of [`Orders::watch`].
+    pub async fn watch_after(
         &self,
         ctx: &Context,
         asked: OrderOf,

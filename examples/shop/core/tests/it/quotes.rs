@@ -122,6 +122,26 @@ fn countries_and_coupons_are_checked() {
 }
 
 #[test]
+fn a_basket_that_is_no_basket_does_not_parse() {
+    let parse = |line: &str| {
+        serde_json::from_str::<Basket>(&format!(r#"{{"lines":[{line}],"country":"EIRE"}}"#)).is_ok()
+    };
+    assert!(parse(r#"{"code":"1","quantity":1,"agreed":"2.50 GBP"}"#));
+    for wrong in [
+        r#"{"code":"1"}"#,
+        r#"{"code":"1","quantity":9223372036854775808}"#,
+        r#"{"code":"1","quantity":1.5}"#,
+        r#"{"code":"1","quantity":"1"}"#,
+        r#"{"code":1,"quantity":1}"#,
+        r#"{"code":"1","quantity":1,"agreed":2.5}"#,
+        r#"{"code":"1","quantity":1,"agreed":"2.505 GBP"}"#,
+        r#"{"code":"1","quantity":1,"price":"2.50 GBP"}"#,
+    ] {
+        assert!(!parse(wrong), "{wrong}");
+    }
+}
+
+#[test]
 fn errors_cross_the_wire_and_come_back() {
     let at = now();
     for error in [

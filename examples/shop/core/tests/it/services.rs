@@ -331,7 +331,7 @@ async fn orders_are_paged_by_time() {
 async fn a_watched_order_ends_with_its_last_state() {
     let shop = Shop::open().await;
     let id = shop.order("10001", 1).await.id;
-    let mut watched = shop.orders.watch(&shop.ctx, OrderOf { id }, None).await.unwrap();
+    let mut watched = shop.orders.watch(&shop.ctx, OrderOf { id }).await.unwrap();
     let (version, first) = watched.next().await.unwrap();
     assert_eq!((version, first.state), (1, State::Placed));
     shop.orders.cancel(&shop.ctx, OrderOf { id }).await.unwrap();
@@ -342,9 +342,9 @@ async fn a_watched_order_ends_with_its_last_state() {
     assert_eq!(next.map(|(version, order)| (version, order.state)), Some((2, State::Cancelled)));
     assert!(watched.next().await.is_none());
 
-    let mut again = shop.orders.watch(&shop.ctx, OrderOf { id }, Some(1)).await.unwrap();
+    let mut again = shop.orders.watch_after(&shop.ctx, OrderOf { id }, Some(1)).await.unwrap();
     assert_eq!(again.next().await.map(|(version, _)| version), Some(2));
-    let mut over = shop.orders.watch(&shop.ctx, OrderOf { id }, Some(2)).await.unwrap();
+    let mut over = shop.orders.watch_after(&shop.ctx, OrderOf { id }, Some(2)).await.unwrap();
     assert!(over.next().await.is_none());
 }
 
