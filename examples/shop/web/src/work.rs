@@ -1,0 +1,181 @@
+//! What the page and its worker say to each other: one question and one answer, as JSON.
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use shop_core::{Basket, PriceList, Quote, QuoteError, quote};
+use staffa_context::{Context, Fail, Failure, Kind, Timestamp};
+
+/// A quote that is wanted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ask {
+    /// What is to be quoted.
+    pub basket: Basket,
+    /// The prices that it rests on.
+    pub prices: PriceList,
+    /// When it is made.
+    pub now: Timestamp,
+    /// What is left of the asker's budget in milliseconds.
+    pub budget_millis: u64,
+}
+
+/// What the worker came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Computed {
+    /// How long the computation took in microseconds.
+    pub micros: u64,
+    /// The quote, or none with the reason beside it.
+    pub quote: Option<Quote>,
+    /// Why there is none.
+    pub refused: Option<Refused>,
+}
+
+/// A failure on its way from the worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Refused {
+    kind: Kind,
+    words: String,
+    details: Value,
+}
+
+impl Refused {
+    fn of(error: &dyn Fail) -> Self {
+        Self { kind: error.kind(), words: error.words().into_owned(), details: error.details() }
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        Self::new(refused.kind, refused.words).with_details(refused.details)
+    }
+}
+
+/// The worker's side: computes what is asked, within its budget.
+pub fn answer(ctx: &Context, ask: &str) -> String {
+    let started = ctx.clock().now();
+    let made = serde_json::from_str(ask)
+        .map_err(|error| {
+            let words = "the worker was asked something that it does not understand";
+            QuoteError::Failed(Failure::new(Kind::Internal, words).with_log(error.to_string()))
+        })
+        .and_then(|ask: Ask| {
+            let ctx = ctx.with_timeout(Duration::from_millis(ask.budget_millis));
+            quote(&ctx, &ask.basket, &ask.prices, ask.now)
+        });
+    let took = ctx.clock().now().saturating_duration_since(started);
+    let (quote, refused) = match made {
+        Ok(quote) => (Some(quote), None),
+        Err(error) => (None, Some(Refused::of(&error))),
+    };
+    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    // Maps with text keys, lists, text and integers: its JSON cannot fail.
+    serde_json::to_string(&Computed { micros, quote, refused }).unwrap_or_default()
+}
+
+/// The page's side: the quote and how long it took.
+///
+/// # Errors
+/// The worker's, as its own code would have given it here.
+pub fn read(answer: &str) -> Result<(Quote, u64), QuoteError> {
+    let not_understood =
+        |log: String| Failure::new(Kind::Internal, "the worker's answer is not as declared").with_log(log);
+    let computed: Computed =
+        serde_json::from_str(answer).map_err(|error| not_understood(error.to_string()))?;
+    match (computed.quote, computed.refused) {
+        (Some(quote), _) => Ok((quote, computed.micros)),
+        (None, Some(refused)) => Err(Failure::from(refused).into()),
+        (None, None) => Err(not_understood("neither a quote nor a reason".to_owned()).into()),
+    }
+}
+
+/// Where two quotes part, byte for byte, in the JSON that both sides write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// All bytes are alike.
+    Same {
+        /// How many.
+        bytes: usize,
+        /// The fingerprint of both.
+        digest: String,
+    },
+    /// They part at this byte.
+    Differ {
+        /// The first byte that differs.
+        at: usize,
+        /// What is there in ours.
+        ours: String,
+        /// What is there in the other.
+        theirs: String,
+    },
+}
+
+/// Compares two quotes.
+pub fn compare(ours: &Quote, theirs: &Quote) -> Comparison {
+    let json = |quote: &Quote| serde_json::to_vec(quote).unwrap_or_default();
+    let (one, other) = (json(ours), json(theirs));
+    if one == other {
+        return Comparison::Same { bytes: one.len(), digest: ours.quoted().digest };
+    }
+    let at = one.iter().zip(&other).take_while(|(one, other)| one == other).count();
+    let around = |json: &[u8]| {
+        let end = json.len().min(at + 40);
+        String::from_utf8_lossy(&json[at.saturating_sub(20).min(end)..end]).into_owned()
+    };
+    Comparison::Differ { at, ours: around(&one), theirs: around(&other) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
+    use shop_core::{Basket, Line, Money, PriceList, Product, QuoteError, quote};
+    use staffa_context::{Context, Kind, Timestamp};
+
+    use super::{Ask, Comparison, answer, compare, read};
+
+    fn ask(quantity: i64) -> Ask {
+        let product = Product::new("85123A", "WHITE HANGING HEART T-LIGHT HOLDER", Money::pence(255));
+        Ask {
+            basket: Basket {
+                lines: vec![Line { code: "85123A".into(), quantity, agreed: None }],
+                country: "France".into(),
+                coupon: Some("BASALT10".into()),
+            },
+            prices: PriceList { version: 7, products: vec![product] },
+            now: Timestamp::from_micros(1_291_190_400_000_000),
+            budget_millis: 5_000,
+        }
+    }
+
+    fn answered(ask: &Ask) -> Result<(shop_core::Quote, u64), QuoteError> {
+        read(&answer(&Context::background(), &serde_json::to_string(ask).unwrap()))
+    }
+
+    #[test]
+    fn the_worker_comes_to_the_cores_own_quote() {
+        let ask = ask(30);
+        let (got, _) = answered(&ask).unwrap();
+        let own = quote(&Context::background(), &ask.basket, &ask.prices, ask.now).unwrap();
+        assert!(matches!(compare(&own, &got), Comparison::Same { bytes, .. } if bytes > 300));
+    }
+
+    #[test]
+    fn the_worker_gives_the_cores_own_error() {
+        assert_eq!(answered(&ask(0)).unwrap_err(), QuoteError::Quantity { line: 0, quantity: 0 });
+        let late = Ask { budget_millis: 0, ..ask(1) };
+        let error = answered(&late).unwrap_err();
+        assert!(matches!(error, QuoteError::Failed(failure) if failure.kind == Kind::DeadlineExceeded));
+        assert!(matches!(read(&answer(&Context::background(), "{")), Err(QuoteError::Failed(_))));
+        assert!(matches!(read("{}"), Err(QuoteError::Failed(_))));
+    }
+
+    #[test]
+    fn a_difference_is_shown_where_it_is() {
+        let ask = ask(30);
+        let (ours, _) = answered(&ask).unwrap();
+        let mut theirs = ours.clone();
+        theirs.prices = 8;
+        let Comparison::Differ { ours, theirs, .. } = compare(&ours, &theirs) else { panic!("they differ") };
+        assert!(ours.contains("\"prices\":7") && theirs.contains("\"prices\":8"), "{ours} {theirs}");
+    }
+}
