@@ -1,20 +1,30 @@
-//! Benchmarks beside their rivals: `cargo run --release -p bench -- context`.
+//! Benchmarks beside their rivals: `cargo run --release -p bench -- context`, and `http`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark is a command-line program")]
 
 use std::process::ExitCode;
 
 mod context;
+mod http;
 mod rival;
 mod sample;
+mod serve;
 mod table;
 
 fn main() -> ExitCode {
-    match std::env::args().nth(1).as_deref() {
-        Some("context") => context::run(),
-        _ => {
-            eprintln!("usage: bench context");
-            return ExitCode::from(2);
+    let mut arguments = std::env::args().skip(1);
+    let name = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    let ended = match name.as_str() {
+        "context" => {
+            context::run();
+            Ok(ExitCode::SUCCESS)
         }
-    }
-    ExitCode::SUCCESS
+        "http" => http::run(&rest),
+        "serve" => serve::run(&rest),
+        _ => Err(anyhow::anyhow!("usage: bench context | bench http")),
+    };
+    ended.unwrap_or_else(|error| {
+        eprintln!("bench: {error:#}");
+        ExitCode::FAILURE
+    })
 }

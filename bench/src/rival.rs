@@ -34,6 +34,11 @@ impl Rival {
         }
     }
 
+    /// The file to run.
+    pub(crate) fn program(&self) -> &Path {
+        &self.0
+    }
+
     /// Runs it once.
     pub(crate) fn run(&self) -> Figures {
         let output = Command::new(&self.0).stderr(Stdio::inherit()).output();

@@ -1,0 +1,3 @@
+module staffa/bench/http
+
+go 1.22
