@@ -85,14 +85,24 @@ impl Process {
         let operators = admin::router(&context, &health, &recorder, &common.log.level);
         let admin = Listener::start(&context, bound, operators, Work::default())?;
 
-        let mut services = compose(services, &common, &recorder, &mut ending).await?;
-        services.iter().for_each(|service| service.watched_by(&health));
-        let limits = common.http.limits(&common.stop);
-        let bound = listener::bind(common.http.bind, "http.bind", "--port", limits.clone()).await?;
-        let work = Work::default();
-        let router = router(name, version, &mut services, &limits, &work)?;
-        let trouble = start_jobs(&context, *common.store.keep, &mut services).await?;
-        let http = Listener::start(&context, bound, router, work)?;
+        let serving = async {
+            let mut services = compose(services, &common, &recorder, &mut ending).await?;
+            services.iter().for_each(|service| service.watched_by(&health));
+            let limits = common.http.limits(&common.stop);
+            let bound = listener::bind(common.http.bind, "http.bind", "--port", limits.clone()).await?;
+            let work = Work::default();
+            let router = router(name, version, &mut services, &limits, &work)?;
+            let trouble = start_jobs(&context, *common.store.keep, &mut services).await?;
+            Ok((Listener::start(&context, bound, router, work)?, services, trouble))
+        };
+        let (http, services, trouble) = match serving.await {
+            Ok(serving) => serving,
+            Err(error) => {
+                // Operators who ask in this moment are answered, and nobody is cut off.
+                admin.stop(&context.shielded()).await;
+                return Err(error);
+            }
+        };
 
         health.enter(Phase::Ready);
         tracing::info!(http = %http.address, admin = %admin.address, services = hosted.join(","), "ready");
@@ -225,7 +235,7 @@ impl Composed {
             self.0.jobs.spawn("sweep", sweep).await?;
         }
         #[cfg(feature = "messaging")]
-        self.0.start_messages().await?;
+        self.0.relay().await?;
         let jobs = self.0.jobs.context().clone();
         let watch = move |_| async move {
             trouble.cancel(jobs.done().await);
@@ -291,6 +301,11 @@ fn endpoints(routes: &Routes) -> Vec<String> {
 /// Starts each service's own jobs; the context that is given ends when one of all jobs fails.
 async fn start_jobs(ctx: &Context, keep: Duration, services: &mut [Composed]) -> Result<Context> {
     let (trouble, cancel) = ctx.shielded().with_cancel();
+    // All listen before the first tells: an event that nobody hears of is delivered.
+    #[cfg(feature = "messaging")]
+    for service in services.iter_mut() {
+        service.0.subscribe().await.map_err(|failure| Error::from(failure).context(service.0.name))?;
+    }
     for service in services {
         if let Err(failure) = service.start_jobs(keep, cancel.clone()).await {
             return Err(service.failed_early(failure).await.context(service.0.name));
@@ -305,16 +320,23 @@ pub(crate) fn ended(_: Cause) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Waits for jobs whose context has ended.
+/// Waits for jobs whose context has ended. One that gives back the cause of its end has not failed.
 async fn end_jobs(bound: &Context, jobs: Group<Failure>) -> Outcome {
+    let stopped = jobs.context().cause() == Some(Cause::ShuttingDown);
     match bound.run(jobs.wait()).await {
         Ok(Ok(())) => Outcome::Stopped,
+        Ok(Err(GroupError::Failed { error, .. })) if stopped && is_shutdown(&error) => Outcome::Stopped,
         Ok(Err(GroupError::Ended(_))) | Err(_) => Outcome::DrainExceeded,
         Ok(Err(error)) => {
             tracing::error!(%error, "a background job failed");
             Outcome::JobFailed
         }
     }
+}
+
+fn is_shutdown(failure: &Failure) -> bool {
+    let shutdown = Failure::from(Cause::ShuttingDown);
+    (failure.kind, &failure.words) == (shutdown.kind, &shutdown.words)
 }
 
 async fn close(ctx: &Context, stores: Vec<Arc<dyn Store>>) {

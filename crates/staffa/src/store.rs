@@ -76,8 +76,9 @@ async fn sqlite(ctx: &Context, file: &Path, settings: &Storage, schemas: Vec<Sch
     use staffa_storage_sqlite::{Options, Sqlite};
 
     if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder)
-            .map_err(|error| Error::from(error).context(format!("the folder {}", folder.display())))?;
+        std::fs::create_dir_all(folder).map_err(|error| {
+            Error::new(format!("the folder {} cannot be made: {error}; choose another place", folder.display()))
+        })?;
     }
     let synchronous = match settings.synchronous {
         Synchronous::Full => staffa_storage_sqlite::Synchronous::Full,

@@ -15,7 +15,7 @@ use shop_core::order::Units;
 use shop_core::{Catalog, Inventory, Product};
 use staffa::channel::{Receiver, batch, bounded};
 use staffa::settings::Storage;
-use staffa::{Cause, Context, Failure, Group, GroupError};
+use staffa::{Context, Failure, Group};
 
 use crate::records::{Bad, Parsed, Source, parse};
 use crate::{catalog, inventory};
@@ -137,34 +137,31 @@ impl std::fmt::Display for Report {
 }
 
 async fn import(ctx: &Context, source: Source, into: Into<'_>) -> Result<Report, Failure> {
-    let group = Group::new(ctx, "import");
     let bar = source.bar();
     let mut report = Report::default();
-    let done = stages(&group, source, into, &mut report).await;
-    if done.is_err() {
-        group.cancel(Cause::SiblingFailed);
-    }
+    let list = read(ctx, source, &mut report).await;
     bar.finish_and_clear();
-    // A stage's own error says more than that its channel closed.
-    match (group.wait().await, done) {
-        (Err(GroupError::Failed { error, .. }), _) => Err(error),
-        (_, Err(failure)) => Err(failure),
-        (Err(other), Ok(())) => Err(Failure::of(&other)),
-        (Ok(()), Ok(())) => Ok(report),
-    }
+    write_all(ctx, list?, into, &mut report).await?;
+    Ok(report)
 }
 
-async fn stages(
-    group: &Group<Failure>,
-    source: Source,
+/// The list of the whole file: one that cannot be read to its end gives none, and nothing of it is written.
+async fn read(ctx: &Context, source: Source, report: &mut Report) -> Result<ProductList, Failure> {
+    let group = Group::new(ctx, "import");
+    let bar = source.bar();
+    let parsed = parse(&group, source, PARSERS).await?;
+    let list = validate(group.context(), parsed, &bar, report).await;
+    over(group).await?;
+    list
+}
+
+async fn write_all(
+    ctx: &Context,
+    list: ProductList,
     into: Into<'_>,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let ctx = group.context();
-    let bar = source.bar();
-    let parsed = parse(group, source, PARSERS).await?;
-    let list = validate(ctx, parsed, &bar, report).await?;
-    ctx.check()?;
+    let group = Group::new(ctx, "import");
     let (tx, rx) = bounded(BATCH);
     group
         .spawn("list", move |ctx| async move {
@@ -176,7 +173,24 @@ async fn stages(
             Ok(())
         })
         .await?;
-    let batches = batch(group, rx, BATCH, WITHIN).await?;
+    let batches = batch(&group, rx, BATCH, WITHIN).await?;
+    let written = write_batches(ctx, batches, into, report).await;
+    over(group).await?;
+    written
+}
+
+/// Waits for stages whose receiver is gone, so that they end by themselves; a stage's own error says more than that
+/// its channel closed.
+async fn over(group: Group<Failure>) -> Result<(), Failure> {
+    group.wait().await.map_err(|error| Failure::of(&error))
+}
+
+async fn write_batches(
+    ctx: &Context,
+    batches: Receiver<Vec<Listed>>,
+    into: Into<'_>,
+    report: &mut Report,
+) -> Result<(), Failure> {
     while let Some(listed) = batches.recv(ctx).await? {
         write(ctx, listed, into, report).await?;
     }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shop_contract::catalog::CatalogPrices;
-use shop_contract::orders::{CANCEL, FIND, LIST, PACK, PLACE, SHIP, WATCH};
+use shop_contract::orders::{CANCEL, FIND, LIST, PACK, PLACE, SHIP, WATCH, watch};
 use shop_core::orders::{CONSUMER, HEARS};
 use shop_core::{Order, Orders};
 use staffa::messaging::Consumer;
@@ -41,7 +41,7 @@ pub(crate) async fn compose(ctx: &Context, service: &mut Service<Settings>) -> s
     service.handle(CANCEL, &orders, Orders::cancel);
     service.handle(PACK, &orders, Orders::pack);
     service.handle(SHIP, &orders, Orders::ship);
-    service.events(WATCH, &orders, Orders::watch);
+    service.events(WATCH, &orders, watch);
     service.consume(CONSUMER, HEARS, &store, Arc::new(Hears(orders)));
     Ok(())
 }

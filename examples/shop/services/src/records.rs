@@ -66,8 +66,11 @@ impl Source {
         let name = path.display().to_string();
         let told = |error: io::Error| Failure::new(Kind::Invalid, format!("{name}: {error}"));
         let file = File::open(path).map_err(told)?;
-        let len = file.metadata().map_err(told)?.len();
-        Self::of(name.clone(), Box::new(file), len, doing)
+        let meta = file.metadata().map_err(told)?;
+        if meta.is_dir() {
+            return Err(Failure::new(Kind::Invalid, format!("{name} is a folder: name a file in it")));
+        }
+        Self::of(name.clone(), Box::new(file), meta.len(), doing)
     }
 
     /// The file that comes with the shop.

@@ -8,17 +8,15 @@ use staffa::settings::Flags;
 
 use crate::{catalog, inventory, orders, page, quote};
 
-/// The services, in the order in which they are composed.
-const SERVICES: [&str; 4] = ["catalog", "quote", "orders", "inventory"];
-
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// The folder of the data and of the token for agreed prices
-    #[arg(long, value_name = "DIR", default_value = "data")]
-    data: PathBuf,
+    /// The folder of the data and of the token for agreed prices; `data` unless the settings say otherwise
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
 
-    /// These services alone; the others are reached at their URLs: `--set services.catalog=http://…`
-    #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(SERVICES))]
+    /// These of catalog, quote, orders and inventory alone; the others are reached at their URLs:
+    /// `--set services.catalog=http://…`
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
     service: Vec<String>,
 
     /// The folder of the page's files; without it no page is served
@@ -51,12 +49,13 @@ impl Serve {
     /// The process's flags, with ours as what they set.
     fn flags(self) -> Flags {
         let Self { data, page, slow_store, mut flags, .. } = self;
-        let mut set = vec![format!("orders.data={}", data.display())];
+        let mut set = Vec::new();
+        set.extend(data.as_ref().map(|data| format!("orders.data={}", data.display())));
         set.extend(page.map(|page| format!("page.folder={}", page.display())));
         set.extend(slow_store.then(|| "catalog.slow=true".to_owned()));
         // What the person set by name comes last, and wins.
         set.append(&mut flags.set);
-        let store = flags.store.or_else(|| Some(format!("sqlite:{}", data.display())));
+        let store = flags.store.or_else(|| data.map(|data| format!("sqlite:{}", data.display())));
         Flags { set, store, ..flags }
     }
 }

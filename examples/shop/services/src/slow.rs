@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use shop_core::catalog::SlowReads;
+use staffa::context::Span;
 use staffa::sqlite::Sqlite;
 use staffa::{Context, Failure};
 
@@ -18,9 +19,9 @@ const COUNT: &str = "WITH RECURSIVE counting(n) AS (SELECT 1 UNION ALL SELECT n 
 #[async_trait]
 impl SlowReads for SlowSqlite {
     async fn read_slowly(&self, ctx: &Context) -> Result<(), Failure> {
-        let span = ctx.span("slow statement");
-        self.0.read(&span, |connection| connection.query_row(COUNT, [], |_| Ok(()))).await?;
-        Ok(())
+        let mut span = ctx.span("slow statement");
+        let read = self.0.read(&span, |connection| connection.query_row(COUNT, [], |_| Ok(()))).await;
+        read.map_err(|error| failed(&mut span, error.into()))
     }
 }
 
@@ -30,7 +31,14 @@ pub(crate) struct SlowMemory;
 #[async_trait]
 impl SlowReads for SlowMemory {
     async fn read_slowly(&self, ctx: &Context) -> Result<(), Failure> {
-        let span = ctx.span("slow read");
-        Ok(span.sleep(Duration::from_secs(5)).await?)
+        let mut span = ctx.span("slow read");
+        let slept = span.sleep(Duration::from_secs(5)).await;
+        slept.map_err(|cause| failed(&mut span, cause.into()))
     }
+}
+
+/// Notes in the span why it stopped.
+fn failed(span: &mut Span, failure: Failure) -> Failure {
+    span.fail(&failure);
+    failure
 }
