@@ -34,11 +34,16 @@ impl Messages {
 }
 
 impl Inner {
-    /// Subscribes what the service hears of, and starts to relay what it tells.
-    pub(crate) async fn start_messages(&mut self) -> Result<(), Failure> {
+    /// Subscribes what the service hears of.
+    pub(crate) async fn subscribe(&mut self) -> Result<(), Failure> {
         for subscription in std::mem::take(&mut self.messages.subscriptions) {
             self.messages.bus.subscribe(&self.context, subscription).await?;
         }
+        Ok(())
+    }
+
+    /// Starts to relay what the service tells. Whoever is to hear of it must have subscribed.
+    pub(crate) async fn relay(&mut self) -> Result<(), Failure> {
         let relays =
             std::mem::take(&mut *self.messages.relays.lock().unwrap_or_else(PoisonError::into_inner));
         for relay in relays {

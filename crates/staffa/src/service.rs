@@ -119,8 +119,10 @@ impl<S> Service<S> {
         self.route(|routes| routes.mount(router));
     }
 
-    /// Background jobs. Their context ends when the process begins to stop; they then have the drain bound to come
-    /// to their end. A job that fails or panics stops the process, with [`crate::Outcome::JobFailed`].
+    /// Background jobs. Their context ends with [`staffa_context::Cause::ShuttingDown`] once the requests in hand have
+    /// been drained; they then have what is left of the drain bound, and at least `stop.grace`, to come to their end.
+    /// A job that fails or panics stops the process, with [`crate::Outcome::JobFailed`]; to give back the cause of
+    /// its end as it comes is no failure.
     pub fn jobs(&self) -> &Group<Failure> {
         &self.inner.jobs
     }

@@ -138,7 +138,8 @@ impl Running {
         self.process.stores(service)
     }
 
-    /// The spans, metrics and logs so far.
+    /// The spans, metrics and logs so far. Logs are those of the thread that started it: use a current-thread
+    /// runtime, which is what `#[tokio::test]` makes, to have them all.
     pub fn capture(&self) -> &Capture {
         &self.capture
     }

@@ -203,10 +203,11 @@ pub struct Stop {
     /// How long it goes on as before while readiness already says no, so that a balancer looks away in time.
     /// Behind one, longer than its probe's interval.
     pub window: Period,
-    /// How long requests, streams and jobs then have to end by themselves. What is left is cancelled.
+    /// How long requests and streams then have to end by themselves. What is left is cancelled. Jobs are told to end
+    /// after them, and have the rest of it.
     pub drain: Period,
-    /// How long jobs that were cancelled have to come to their end before they are dropped, stores to close, and
-    /// telemetry to be sent.
+    /// How long jobs have to come to their end at the least before they are dropped, stores to close, and telemetry
+    /// to be sent.
     pub grace: Period,
 }
 

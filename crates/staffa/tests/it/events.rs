@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use staffa::messaging::Consumer;
 use staffa::settings::Flags;
-use staffa::storage::Event;
+use staffa::storage::{Event, Happened};
 use staffa::{Context, Entity, Failure, Host, Repository, Schema, Service, Store, Versioned, test};
 
 use crate::orders::{PLACE, Place, compose};
@@ -75,5 +75,69 @@ async fn an_event_of_one_service_has_its_effect_in_another_once() {
         spans.iter().any(|span| span.trace_id == handled.trace_id && span.name.contains("/orders")),
         "{spans:#?}"
     );
+    process.stop().await;
+}
+
+/// Something that was made.
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+struct Thing {
+    id: i64,
+}
+
+impl Entity for Thing {
+    type Id = i64;
+    const KIND: &'static str = "thing";
+    fn id(&self) -> &i64 {
+        &self.id
+    }
+}
+
+#[derive(serde::Serialize)]
+struct Made {}
+
+impl Happened for Made {
+    const NAME: &'static str = "made";
+}
+
+/// Counts what it hears.
+struct Heard(Arc<tokio::sync::Semaphore>);
+
+#[async_trait::async_trait]
+impl Consumer for Heard {
+    async fn consume(&self, _ctx: &Context, _event: &Event) -> Result<(), Failure> {
+        self.0.add_permits(1);
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_left_from_before_wait_for_the_last_service_to_listen() {
+    let heard = Arc::new(tokio::sync::Semaphore::new(0));
+    let told = Arc::clone(&heard);
+    let teller = async |ctx: &Context, service: &mut Service<()>| {
+        let store = service.store(ctx, "memory:", vec![Schema::of::<Thing>()]).await?;
+        let mut unit = store.unit();
+        let thing = unit.insert(Thing { id: 1 });
+        unit.emit(&thing, Made {});
+        unit.commit(ctx).await?;
+        Ok(())
+    };
+    let listener = async move |ctx: &Context, service: &mut Service<()>| {
+        let store = service.store(ctx, "memory:", Vec::new()).await?;
+        service.consume("listener", &["made"], &store, Arc::new(Heard(told)));
+        Ok(())
+    };
+    let mut host = Host::new("shop").service("teller", teller);
+    for n in 0..64 {
+        // Services between the two, whose start takes its time.
+        let name: &'static str = format!("between_{n}").leak();
+        host = host.service(name, async |ctx: &Context, service: &mut Service<()>| {
+            service.store(ctx, "memory:", Vec::new()).await?;
+            Ok(())
+        });
+    }
+    let process = test::start_host(host.service("listener", listener), Flags::default()).await;
+    let ctx = process.context();
+    let _ = ctx.run(heard.acquire()).await.unwrap().unwrap();
     process.stop().await;
 }

@@ -116,6 +116,21 @@ async fn a_job_that_fails_is_told_at_the_end() {
 }
 
 #[tokio::test]
+async fn a_job_that_gives_back_the_cause_of_its_end_has_not_failed() {
+    let compose = async |_: &Context, service: &mut Service<()>| {
+        let job = async |ctx: Context| {
+            loop {
+                ctx.sleep(std::time::Duration::from_secs(1)).await?;
+            }
+        };
+        service.jobs().spawn::<(), _, _>("poll", job).await?;
+        Ok(())
+    };
+    let service = test::start(compose, ()).await;
+    assert_eq!(service.try_stop().await, Outcome::Stopped);
+}
+
+#[tokio::test]
 async fn a_port_in_use_is_named_with_what_to_do() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
