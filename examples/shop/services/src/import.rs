@@ -148,11 +148,19 @@ async fn import(ctx: &Context, source: Source, into: Into<'_>) -> Result<Report,
 /// The list of the whole file: one that cannot be read to its end gives none, and nothing of it is written.
 async fn read(ctx: &Context, source: Source, report: &mut Report) -> Result<ProductList, Failure> {
     let group = Group::new(ctx, "import");
-    let bar = source.bar();
-    let parsed = parse(&group, source, PARSERS).await?;
-    let list = validate(group.context(), parsed, &bar, report).await;
+    let list = parse_and_validate(&group, source, report).await;
     over(group).await?;
     list
+}
+
+async fn parse_and_validate(
+    group: &Group<Failure>,
+    source: Source,
+    report: &mut Report,
+) -> Result<ProductList, Failure> {
+    let bar = source.bar();
+    let parsed = parse(group, source, PARSERS).await?;
+    validate(group.context(), parsed, &bar, report).await
 }
 
 async fn write_all(
