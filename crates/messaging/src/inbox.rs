@@ -42,7 +42,11 @@ impl Consumer for Inbox {
             return Ok(());
         };
         // A second delivery of the same event may have been faster, or the commit that looked lost was not.
-        if self.remembers(ctx, event).await? { Ok(()) } else { Err(failure) }
+        match self.remembers(ctx, event).await {
+            Ok(true) => Ok(()),
+            // Why it failed says more than why that could not be looked up.
+            Ok(false) | Err(_) => Err(failure),
+        }
     }
 }
 

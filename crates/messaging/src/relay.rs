@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{StreamExt, iter};
-use staffa_context::{Cause, Context, Failure, Instant, Kind, Metric, MetricKind, SpanKind, TraceContext};
+use staffa_context::{
+    Cause, Context, Failure, Instant, Metric, MetricKind, SpanKind, Timestamp, TraceContext,
+};
 use staffa_storage::{Event, Store};
 use uuid::Uuid;
 
@@ -27,17 +29,23 @@ const HELD: Metric = Metric {
     help: "Entities whose events wait since one of them failed.",
     kind: MetricKind::Gauge,
 };
+const OLDEST: Metric = Metric {
+    name: "outbox_oldest_unsent_seconds",
+    help: "Age of the oldest event that is not sent, those of held entities included; 0 when there is none.",
+    kind: MetricKind::Gauge,
+};
 
 /// How a relay works.
 #[derive(Clone, Debug)]
 pub struct RelayOptions {
     /// How many events are read at once; 100 by default.
     pub batch_max: usize,
-    /// How many entities are served at once; 16 by default.
+    /// How many entities are served at once; 16 by default. The next batch is read when all of this one are done.
     pub entities_max: usize,
     /// How long it waits when nothing was there, unless it is nudged; 250 ms by default.
     pub idle: Duration,
-    /// How long one event may take to be published; 30 s by default.
+    /// How long one event may take to be published; 30 s by default. One that takes that long holds up the events
+    /// that are not in its batch for as long.
     pub timeout: Duration,
     /// How long an entity is held after its event failed first; it doubles with each failure. 100 ms by default.
     pub backoff: Duration,
@@ -87,6 +95,16 @@ type Subject = (String, String);
 struct Hold {
     failures: u32,
     until: Instant,
+    /// When the event that failed was emitted.
+    since: Timestamp,
+}
+
+/// What became of an entity's events in one pass.
+struct Published {
+    subject: Subject,
+    sent: Vec<Uuid>,
+    /// The first that failed, after which none was tried.
+    failed: Option<(Timestamp, Failure)>,
 }
 
 impl Relay {
@@ -135,14 +153,15 @@ impl Relay {
             return Ok(false);
         }
         let events = self.store.unsent(ctx, &waiting, self.options.batch_max).await?;
-        let results: Vec<(Subject, Vec<Uuid>, Option<Failure>)> = iter(by_entity(events))
+        tell_oldest(ctx, &events, held);
+        let results: Vec<Published> = iter(by_entity(events))
             .map(|(subject, events)| self.publish_in_order(ctx, subject, events))
             .buffer_unordered(self.options.entities_max)
             .collect()
             .await;
-        let sent: Vec<Uuid> = results.iter().flat_map(|(_, sent, _)| sent.iter().copied()).collect();
-        for (subject, _, failure) in results {
-            self.hold(ctx, held, subject, failure);
+        let sent: Vec<Uuid> = results.iter().flat_map(|published| published.sent.iter().copied()).collect();
+        for published in results {
+            self.hold(ctx, held, published);
         }
         ctx.series(&HELD, &[]).set(i64::try_from(held.len()).unwrap_or(i64::MAX));
         if sent.is_empty() {
@@ -154,20 +173,19 @@ impl Relay {
         Ok(true)
     }
 
-    async fn publish_in_order(
-        &self,
-        ctx: &Context,
-        subject: Subject,
-        events: Vec<Event>,
-    ) -> (Subject, Vec<Uuid>, Option<Failure>) {
+    async fn publish_in_order(&self, ctx: &Context, subject: Subject, events: Vec<Event>) -> Published {
         let mut sent = Vec::with_capacity(events.len());
+        let mut failed = None;
         for event in events {
             match self.publish(ctx, &event).await {
                 Ok(()) => sent.push(event.id),
-                Err(failure) => return (subject, sent, Some(failure)),
+                Err(failure) => {
+                    failed = Some((event.at, failure));
+                    break;
+                }
             }
         }
-        (subject, sent, None)
+        Published { subject, sent, failed }
     }
 
     async fn publish(&self, ctx: &Context, event: &Event) -> Result<(), Failure> {
@@ -185,26 +203,30 @@ impl Relay {
     }
 
     /// Holds an entity whose event failed, for longer each time, or lets it go.
-    fn hold(
-        &self,
-        ctx: &Context,
-        held: &mut HashMap<Subject, Hold>,
-        subject: Subject,
-        failure: Option<Failure>,
-    ) {
-        let Some(failure) = failure else {
+    fn hold(&self, ctx: &Context, held: &mut HashMap<Subject, Hold>, published: Published) {
+        let Published { subject, sent, failed } = published;
+        let Some((since, failure)) = failed else {
             held.remove(&subject);
             return;
         };
-        if matches!(failure.kind, Kind::Cancelled) && ctx.cause().is_some() {
+        if ctx.cause().is_some() {
+            // What the end cut off is no trouble.
             return;
         }
-        let failures = held.get(&subject).map_or(1, |hold| hold.failures.saturating_add(1));
-        let wait =
-            self.options.backoff.saturating_mul(1 << (failures - 1).min(20)).min(self.options.backoff_max);
+        // A failure after one that was sent is another event's first.
+        let before = held.get(&subject).filter(|_| sent.is_empty()).map_or(0, |hold| hold.failures);
+        let failures = before.saturating_add(1);
+        let wait = self.options.backoff.saturating_mul(1 << before.min(20)).min(self.options.backoff_max);
         tracing::warn!(%failure, kind = subject.0, entity = subject.1, failures, "an event could not be published");
-        held.insert(subject, Hold { failures, until: ctx.clock().now() + wait });
+        held.insert(subject, Hold { failures, until: ctx.clock().now() + wait, since });
     }
+}
+
+/// Records the age of the oldest of what was read and what is held. What is read comes oldest commit first.
+fn tell_oldest(ctx: &Context, events: &[Event], held: &HashMap<Subject, Hold>) {
+    let oldest = held.values().map(|hold| hold.since).chain(events.first().map(|event| event.at)).min();
+    let age = oldest.map_or(Duration::ZERO, |oldest| ctx.wall().since(oldest));
+    ctx.series(&OLDEST, &[]).set(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
 }
 
 /// The events of each entity, in the order in which they came.

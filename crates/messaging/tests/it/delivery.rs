@@ -1,12 +1,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use staffa_context::{Cause, Context, Failure, Group};
+use staffa_context::{Cause, Context, Failure, Group, Instruments, Kind, ManualClock};
 use staffa_messaging::{Bus, Consumer, InProcess, Inbox, Relay, RelayOptions, Subscription};
-use staffa_storage::Store;
 use staffa_storage::memory::Memory;
+use staffa_storage::{Event, Store};
 use staffa_storage_sqlite::{Options, Sqlite};
 
+use crate::gauges::Gauges;
 use crate::ledger::{Ledger, place, schemas};
 
 /// Runs a case on each store.
@@ -133,4 +134,58 @@ async fn a_consumer_has_one_subscription() {
     let bus = bus(&ctx, &ledger).await;
     let again = Subscription { consumer: "ledger", names: &[], handler: ledger };
     assert!(bus.subscribe(&ctx, again).await.is_err());
+}
+
+#[tokio::test]
+async fn the_age_of_the_oldest_unsent_event_is_told_while_its_entity_is_held() {
+    let (clock, gauges) = (ManualClock::default(), Arc::new(Gauges::default()));
+    let instruments = Instruments {
+        clock: Arc::new(clock.clone()),
+        meter: Some(Arc::clone(&gauges) as _),
+        ..Instruments::default()
+    };
+    let ctx = Context::root(instruments);
+    let store: Arc<dyn Store> = Memory::open(schemas()).unwrap();
+    let ledger = Ledger::new(&store, &[("a", 1)]);
+    let bus = bus(&ctx, &ledger).await;
+    place(&ctx, &*store, "a", 1).await;
+    clock.advance(Duration::from_secs(90));
+    place(&ctx, &*store, "b", 1).await;
+
+    let relay = Relay::new(Arc::clone(&store), bus, RelayOptions::default());
+    let (nudge, oldest) = (relay.nudge(), "outbox_oldest_unsent_seconds");
+    let group = Group::<Failure>::new(&ctx, "relay");
+    group.spawn("relay", move |ctx| async move { Ok(relay.run(&ctx).await) }).await.unwrap();
+    gauges.until("outbox_entities_held", 1).await;
+    assert_eq!(gauges.get(oldest), Some(90));
+    // The entity is held, so that its event is not read.
+    nudge.nudge();
+    clock.advance(Duration::from_millis(50));
+    gauges.until(oldest, 90).await;
+    clock.advance(Duration::from_secs(1));
+    gauges.until(oldest, 0).await;
+    assert_eq!(ledger.steps(&ctx, "a").await, [0]);
+    group.cancel(Cause::ShuttingDown);
+    let _ = group.wait().await;
+}
+
+/// Fails with words of its own after its store has gone away.
+struct Gone(Arc<dyn Store>);
+
+#[async_trait::async_trait]
+impl Consumer for Gone {
+    async fn consume(&self, ctx: &Context, _event: &Event) -> Result<(), Failure> {
+        self.0.close(ctx).await?;
+        Err(Failure::new(Kind::Internal, "the effect failed"))
+    }
+}
+
+#[tokio::test]
+async fn an_inbox_that_cannot_look_again_tells_why_the_effect_failed() {
+    let ctx = Context::background();
+    let store: Arc<dyn Store> = Memory::open(schemas()).unwrap();
+    place(&ctx, &*store, "a", 1).await;
+    let event = store.unsent(&ctx, &[], 1).await.unwrap().remove(0);
+    let inbox = Inbox::new("gone", Arc::clone(&store), Arc::new(Gone(store)));
+    assert_eq!(inbox.consume(&ctx, &event).await.unwrap_err().words, "the effect failed");
 }

@@ -2,4 +2,5 @@
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
 mod delivery;
+mod gauges;
 mod ledger;
