@@ -108,8 +108,8 @@ impl Sqlite {
     }
 
     /// Writes with SQL of one's own, in a transaction of its own: committed when `work` gives a value and the context
-    /// has not ended, else taken back; it must not end the transaction itself. Tables whose names begin with `staffa_`, and those of the port's kinds, are the
-    /// adapter's: they may be read, not written.
+    /// has not ended, else taken back; it must not end the transaction itself. Tables whose names begin with
+    /// `staffa_`, and those of the port's kinds, are the adapter's: they may be read, not written.
     ///
     /// # Errors
     ///
@@ -250,6 +250,7 @@ impl Store for Sqlite {
     }
 
     async fn close(&self, ctx: &Context) -> Result<()> {
+        ctx.check()?;
         self.reads.close();
         self.writes.close();
         let mut alive = self.alive.clone();

@@ -177,7 +177,9 @@ impl Read {
         };
         let typed = key.iter().zip(&self.types).all(|(part, of)| part.is(*of));
         let bounded = key.get(self.equal.len()).is_none_or(|part| self.bound.covers(part));
-        keyed && typed && bounded && *id != Part::None && id.is(E::Id::TYPE)
+        let takeable = |parts: &[Part]| value::check_key(String::new, parts).is_ok();
+        let sized = takeable(key) && takeable(std::slice::from_ref(id));
+        keyed && typed && bounded && sized && *id != Part::None && id.is(E::Id::TYPE)
     }
 
     fn fingerprint(&self, kind: &str) -> Fingerprint {
@@ -204,5 +206,48 @@ impl<E> Clone for Repository<E> {
 impl<E: Entity> fmt::Debug for Repository<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Repository").field("kind", &E::KIND).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::{Deserialize, Serialize};
+    use staffa_context::Context;
+
+    use super::*;
+    use crate::{Schema, memory::Memory};
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Note {
+        id: i64,
+    }
+
+    impl Entity for Note {
+        type Id = i64;
+        const KIND: &'static str = "note";
+        const INDEXES: crate::Indexes<Self> = &[&TEXT];
+        fn id(&self) -> &i64 {
+            &self.id
+        }
+    }
+
+    const TEXT: Index<Note, String> = Index::new("text", |note| note.id.to_string());
+
+    #[tokio::test]
+    async fn a_forged_cursor_whose_place_no_store_takes_is_refused() {
+        let store: Arc<dyn Store> = Memory::open(vec![Schema::of::<Note>()]).expect("the schema is right");
+        let notes: Repository<Note> = Repository::new(&store);
+        let read = Fingerprint::new("note", "text", &[PartType::Text], &[], &Bound::All, false);
+        let check = async |key: Part, id: Part, taken: bool| {
+            let cursor = Cursor::new(&read, &[key], &id);
+            let page = notes.range(&Context::background(), &TEXT, (), Page::after(cursor)).await;
+            assert_eq!(page.is_ok(), taken, "{page:?}");
+        };
+        check(Part::Text("a".into()), Part::Int(1), true).await;
+        check(Part::Text("a\0".into()), Part::Int(1), false).await;
+        check(Part::Text("a".repeat(value::KEY_BYTES_MAX + 1)), Part::Int(1), false).await;
+        check(Part::Int(1), Part::Int(1), false).await;
+        check(Part::Text("a".into()), Part::Text("1".into()), false).await;
+        check(Part::Text("a".into()), Part::None, false).await;
     }
 }

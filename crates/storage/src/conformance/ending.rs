@@ -116,6 +116,7 @@ async fn an_ended_context_does_nothing(test: &Test<'_>) -> Outcome {
     refused("mark_sent", store.mark_sent(&ctx, &[event]).await, &want)?;
     refused("sweep", ended(store.sweep(&ctx, test.ctx.wall().plus(Duration::from_secs(9)), 9).await), &want)?;
     refused("ping", store.ping(&ctx).await, &want)?;
+    refused("close", store.close(&ctx).await, &want)?;
     let late = test.ctx.with_timeout(Duration::ZERO);
     refused("after the deadline", place(&late, &store, "p1").await, &Error::Ended(Cause::DeadlineExceeded))?;
     same("what was asked for", parts(test, &store, "p1").await?, [false; 4])?;
