@@ -3,6 +3,8 @@
 //! Invariants:
 //! 1. A permit of `places` is taken for every job in the queue, and given back when a thread takes the job.
 //! 2. Nothing is put into a closed queue: `closed` is read and set under the lock.
+//! 3. A thread looks for a job before it sleeps, and a job that is put in wakes a thread that sleeps. Waking costs a
+//!    system call, so nobody is woken when nobody sleeps.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -21,6 +23,10 @@ pub(crate) struct Queue<T> {
 
 struct Waiting<T> {
     jobs: VecDeque<T>,
+    /// Threads that sleep and were not woken.
+    idle: usize,
+    /// Threads that were woken and have not noticed: who wakes without one was not meant.
+    woken: usize,
     closed: bool,
 }
 
@@ -28,7 +34,7 @@ impl<T> Queue<T> {
     pub(crate) fn new(length_max: usize, length: Series) -> Self {
         Self {
             places: Semaphore::new(length_max.clamp(1, Semaphore::MAX_PERMITS)),
-            waiting: Mutex::new(Waiting { jobs: VecDeque::new(), closed: false }),
+            waiting: Mutex::new(Waiting { jobs: VecDeque::new(), idle: 0, woken: 0, closed: false }),
             filled: Condvar::new(),
             length,
         }
@@ -47,8 +53,15 @@ impl<T> Queue<T> {
         place.forget();
         waiting.jobs.push_back(job);
         self.length.set(waiting.jobs.len() as i64);
+        let sleeps = waiting.idle > 0;
+        if sleeps {
+            waiting.idle -= 1;
+            waiting.woken += 1;
+        }
         drop(waiting);
-        self.filled.notify_one();
+        if sleeps {
+            self.filled.notify_one();
+        }
         Ok(())
     }
 
@@ -62,8 +75,18 @@ impl<T> Queue<T> {
             if waiting.closed {
                 return None;
             }
+            waiting = self.sleep(waiting);
+        }
+    }
+
+    /// Blocks the thread until it is woken or the queue is closed.
+    fn sleep<'a>(&self, mut waiting: MutexGuard<'a, Waiting<T>>) -> MutexGuard<'a, Waiting<T>> {
+        waiting.idle += 1;
+        while waiting.woken == 0 && !waiting.closed {
             waiting = self.filled.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
+        waiting.woken = waiting.woken.saturating_sub(1);
+        waiting
     }
 
     /// The next job if there is one and `wanted` says so; never blocks.

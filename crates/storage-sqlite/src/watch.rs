@@ -86,9 +86,6 @@ impl Meters {
             if !about.is_empty() {
                 span.set("kind", about);
             }
-            if let Some(budget) = ctx.remaining() {
-                span.set("budget_ms", i64::try_from(budget.as_millis()).unwrap_or(i64::MAX));
-            }
         }
         let asked = span.clock().now();
         Watch { span, seconds: self.0[operation as usize].clone(), asked, begun: None, ended: false }

@@ -80,7 +80,7 @@ fn gather(first: Asked, queue: &Queue<Write>, options: &Options) -> Vec<Asked> {
 enum Outcome {
     /// It was committed, or not: each unit's result.
     Over(Vec<Result<usize>>),
-    /// SQLite gave the whole transaction up in this unit.
+    /// The whole transaction was lost in this unit.
     Lost(usize, Error),
     /// A caller left before the commit.
     Left,
@@ -121,34 +121,42 @@ fn attempt(connection: &Connection, group: &[Asked]) -> Outcome {
     }
     let mut results = Vec::with_capacity(group.len());
     for (place, asked) in group.iter().enumerate() {
-        let result = in_savepoint(connection, asked);
-        if connection.is_autocommit() {
-            let error = result.err().unwrap_or_else(|| Error::Unavailable("the disk gave up".into()));
-            return Outcome::Lost(place, error);
+        match in_savepoint(connection, asked) {
+            Ok(result) => results.push(result),
+            Err(error) => return taken_back(connection, group, Outcome::Lost(place, error)),
         }
-        results.push(result);
     }
     if !hold_all(group, &results) {
-        return match execute(connection, "ROLLBACK") {
-            Ok(()) => Outcome::Left,
-            Err(error) => Outcome::Over(refused(group, &told(error))),
-        };
+        return taken_back(connection, group, Outcome::Left);
     }
     let Err(error) = execute(connection, "COMMIT") else { return Outcome::Over(results) };
     let error = told_by_commit(error);
     Outcome::Over(results.into_iter().map(|result| result.and(Err(error.clone()))).collect())
 }
 
-fn in_savepoint(connection: &Connection, asked: &Asked) -> Result<usize> {
+/// Takes the whole transaction back, unless SQLite has done so, for the group to be run again.
+fn taken_back(connection: &Connection, group: &[Asked], outcome: Outcome) -> Outcome {
+    if connection.is_autocommit() {
+        return outcome;
+    }
+    match execute(connection, "ROLLBACK") {
+        Ok(()) => outcome,
+        Err(error) => Outcome::Over(refused(group, &told(error))),
+    }
+}
+
+/// A unit's own result; an error of the transaction, whose state with regard to this unit is then not known.
+fn in_savepoint(connection: &Connection, asked: &Asked) -> Result<Result<usize>> {
     execute(connection, "SAVEPOINT unit").map_err(told)?;
     let result = asked.unit.run(connection, &asked.call);
-    if result.is_err() && !connection.is_autocommit() {
+    if connection.is_autocommit() {
+        return Err(result.err().unwrap_or_else(|| Error::Unavailable("the disk gave up".into())));
+    }
+    if result.is_err() {
         execute(connection, "ROLLBACK TO unit").map_err(told)?;
     }
-    if !connection.is_autocommit() {
-        execute(connection, "RELEASE unit").map_err(told)?;
-    }
-    result
+    execute(connection, "RELEASE unit").map_err(told)?;
+    Ok(result)
 }
 
 /// Says to all whose units are in the commit that it begins; none is held when one of them has left.

@@ -93,7 +93,7 @@ async fn an_operation_tells_what_it_did_and_how_long_it_took() {
         panic!("{lines:?}", lines = lines.with(""))
     };
     for part in
-        ["db.system=Text(\"sqlite\")", "budget_ms=Int(8", "queue_us=Int(", "run_us=Int(", "units=Int(1)"]
+        ["db.system=Text(\"sqlite\")", "budget_us=Int(8", "queue_us=Int(", "run_us=Int(", "units=Int(1)"]
     {
         assert!(commit.contains(part), "{commit}");
     }
