@@ -2,7 +2,7 @@
 //!
 //! Invariants:
 //! 1. A task is in `running` from before it is started until its future is gone, however it ended.
-//! 2. The first error is kept, and then ends the group's context; later ones are not kept.
+//! 2. The first error is kept, and then ends the group's context; a later one is logged and not kept.
 //! 3. No lock is held while a task is started, aborted, dropped or woken.
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,8 +27,10 @@ pub use task::{Task, TaskGone};
 ///
 /// The tasks share a context of the group's own, which ends when its parent does, when a task fails or panics
 /// ([`Cause::SiblingFailed`]), when [`Group::cancel`] is called and when the group is gone. A task notices by the
-/// context that it is given. [`Group::wait`] waits for all; dropping a group with running tasks aborts them and
-/// reports each by name in a warning.
+/// context that it is given. [`Group::wait`] waits for all and gives the first error; that a task failed after it is
+/// logged with the task's name, at level debug, since what a sibling ends with is often no more than its context's
+/// cause, and a panic at level warn. Dropping a group with running tasks aborts them and reports each by name in a
+/// warning.
 ///
 /// In the browser a panic is not caught: it ends the instance.
 ///
@@ -222,6 +224,20 @@ impl<E> Shared<E> {
         let mut state = self.lock();
         let later = if state.first_error.is_none() { state.first_error.replace(error) } else { Some(error) };
         drop(state);
+        match &later {
+            Some(GroupError::Failed { task, .. }) => {
+                tracing::debug!(group = self.name, task, "a task failed after its group did");
+            }
+            Some(GroupError::Panicked { task, message }) => {
+                tracing::warn!(
+                    group = self.name,
+                    task,
+                    panic = message,
+                    "a task panicked after its group failed"
+                );
+            }
+            Some(GroupError::Ended(_)) | None => {}
+        }
         drop(later);
         self.ctx.end(&Cause::SiblingFailed);
     }

@@ -80,5 +80,5 @@ pub use idempotency::IdempotencyKey;
 pub use instruments::{Abort, BoxFuture, Ids, Instruments, RandomIds, Spawner, SystemSpawner};
 pub use metric::{Meter, Metric, MetricKind, Record, Series};
 pub use span::{Recording, Span, SpanKind, SpanStart, SpanValue, TraceContext, Tracer};
-pub use timestamp::Timestamp;
+pub use timestamp::{NotTime, Timestamp};
 pub use web_time::Instant;

@@ -243,6 +243,25 @@ async fn a_leak_is_reported_with_the_names_of_the_tasks() {
     assert_eq!(reports.lines(), ["group=leaky tasks=first, second"]);
 }
 
+#[tokio::test]
+async fn what_fails_after_the_first_is_logged_with_its_name() {
+    let reports = Reports::default();
+    let _subscribed = tracing::subscriber::set_default(reports.clone());
+    let group = group("orders");
+    let late = |panics: bool| {
+        move |ctx: Context| async move {
+            ctx.done().await;
+            assert!(!panics, "out of order");
+            Err::<(), _>(Cause::cancelled("too late to be the first"))
+        }
+    };
+    group.spawn("late", late(false)).await.unwrap();
+    group.spawn("broken", late(true)).await.unwrap();
+    group.spawn("failing", |_| async { Err::<(), _>(Cause::ClientGone) }).await.unwrap();
+    assert_eq!(group.wait().await, Err(GroupError::Failed { task: "failing", error: Cause::ClientGone }));
+    assert_eq!(reports.lines(), ["group=orders task=late", "group=orders task=broken panic=out of order"]);
+}
+
 #[test]
 fn a_runtime_that_stops_takes_the_tasks_with_it() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -273,7 +292,7 @@ async fn many_tasks_on_many_threads_all_end() {
     }
 }
 
-/// Keeps the fields of warnings.
+/// Keeps the fields of what is logged.
 #[derive(Clone, Default)]
 struct Reports(Arc<Mutex<Vec<String>>>);
 
@@ -285,7 +304,7 @@ impl Reports {
 
 impl tracing::Subscriber for Reports {
     fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        *metadata.level() == tracing::Level::WARN
+        *metadata.level() <= tracing::Level::DEBUG
     }
     fn new_span(&self, _: &Attributes<'_>) -> Id {
         Id::from_u64(1)

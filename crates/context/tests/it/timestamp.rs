@@ -57,7 +57,28 @@ fn other_offsets_are_read_as_utc() {
     assert_eq!(fine.as_micros(), 1);
     let fine: Timestamp = "1969-12-31T23:59:59.9999981Z".parse().unwrap();
     assert_eq!(fine.as_micros(), -1);
-    for text in ["", "yesterday", "2010-12-01", "2010-12-01T08:26:00", "2010-13-01T08:26:00Z"] {
+    let other_spellings = ["2010-12-01t08:26:60z", "+002010-12-01 05:56:59-02:30"];
+    for text in other_spellings {
+        let time: Timestamp = text.parse().unwrap();
+        assert_eq!(time.to_string(), "2010-12-01T08:26:59.000000Z");
+    }
+    for text in [
+        "",
+        "yesterday",
+        "2010-12-01",
+        "2010-12-01T08:26:00",
+        "2010-13-01T08:26:00Z",
+        "2010-00-01T08:26:00Z",
+        "2010-02-29T08:26:00Z",
+        "1900-02-29T08:26:00Z",
+        "2010-12-01T24:00:00Z",
+        "2010-12-01T08:26:00.Z",
+        "2010-12-01T08:26:00.1234567890Z",
+        "2010-12-01T08:26:00Z ",
+        "2010-12-01T08:26:00+1:00",
+        "9999-12-31T23:59:59Z",
+        "-009999-01-01T00:00:00Z",
+    ] {
         assert!(text.parse::<Timestamp>().is_err(), "{text}");
     }
 }
