@@ -1,7 +1,7 @@
 //! The state that senders and receivers share.
 //!
 //! Invariants:
-//! 1. All state is behind one lock, and no waker is called while it is held.
+//! 1. All state is behind one lock, and no waker is called or dropped while it is held, and no value dropped.
 //! 2. A value is in exactly one place: with its sender, among the waiting sends, in the buffer, or received.
 //! 3. A waiting send is among the waiting sends until a receiver takes its value or the send takes it back; a
 //!    send whose ticket is gone was taken.
@@ -54,6 +54,26 @@ pub(crate) enum Taken<T> {
     Value(T),
     Nothing,
     Closed,
+}
+
+/// What is left to do with wakers once the lock is free.
+#[derive(Default)]
+pub(crate) struct Stopped {
+    wake: Option<Waker>,
+    forget: Option<Waker>,
+}
+
+impl Stopped {
+    pub(crate) fn settle(self) {
+        wake(self.wake);
+        drop(self.forget);
+    }
+}
+
+pub(crate) fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
 }
 
 impl<T> Shared<T> {
@@ -128,22 +148,27 @@ impl<T> State<T> {
     }
 
     /// Takes a waiting send back, unless a receiver took it.
-    pub(crate) fn take_back(&mut self, ticket: Ticket) -> Option<T> {
-        self.sends.remove(&ticket).map(|(value, _)| value)
+    pub(crate) fn take_back(&mut self, ticket: Ticket) -> Option<(T, Waker)> {
+        self.sends.remove(&ticket)
     }
 
-    /// Lets a receive wait, in its old place when it has one.
-    pub(crate) fn wait_to_receive(&mut self, ticket: Option<Ticket>, waker: &Waker) -> Ticket {
+    /// Lets a receive wait, in its old place when it has one; gives its waker of before.
+    pub(crate) fn wait_to_receive(
+        &mut self,
+        ticket: Option<Ticket>,
+        waker: &Waker,
+    ) -> (Ticket, Option<Waker>) {
         let ticket = ticket.unwrap_or_else(|| self.ticket());
-        self.receives.insert(ticket, waker.clone());
-        ticket
+        (ticket, self.receives.insert(ticket, waker.clone()))
     }
 
     /// Forgets a receive. When it had been woken already, the next one is woken in its stead.
-    pub(crate) fn stop_receiving(&mut self, ticket: Ticket) -> Option<Waker> {
-        let was_woken = self.receives.remove(&ticket).is_none();
+    pub(crate) fn stop_receiving(&mut self, ticket: Ticket) -> Stopped {
+        if let Some(waker) = self.receives.remove(&ticket) {
+            return Stopped { wake: None, forget: Some(waker) };
+        }
         let something = !self.buffer.is_empty() || !self.sends.is_empty();
-        if was_woken && something { self.wake_receiver() } else { None }
+        Stopped { wake: something.then(|| self.wake_receiver()).flatten(), forget: None }
     }
 
     /// How many values are buffered.

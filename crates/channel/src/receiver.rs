@@ -7,8 +7,7 @@ use std::task::{Poll, Waker};
 use futures_core::Stream;
 use staffa_context::{Cause, Context};
 
-use crate::channel::{Shared, Taken, Ticket};
-use crate::sender::wake;
+use crate::channel::{Shared, Taken, Ticket, wake};
 
 /// The receiving side of a channel. Clones take turns: each value goes to one of them.
 ///
@@ -100,23 +99,26 @@ fn poll_receive<T>(shared: &Shared<T>, ticket: &mut Option<Ticket>, waker: &Wake
         Taken::Value(value) => Some(value),
         Taken::Closed => None,
         Taken::Nothing => {
-            *ticket = Some(state.wait_to_receive(*ticket, waker));
+            let (waits, old) = state.wait_to_receive(*ticket, waker);
+            *ticket = Some(waits);
+            drop(state);
+            drop(old);
             return Poll::Pending;
         }
     };
     // It has its value: whether or not it had been woken, it owes nobody a wake-up but the ones who wait for
     // what is still there.
-    let next = ticket.take().and_then(|ticket| state.stop_receiving(ticket));
+    let stopped = ticket.take().map(|ticket| state.stop_receiving(ticket)).unwrap_or_default();
     drop(state);
     wake(sender);
-    wake(next);
+    stopped.settle();
     Poll::Ready(value)
 }
 
 fn stop<T>(shared: &Shared<T>, ticket: &mut Option<Ticket>) {
     if let Some(ticket) = ticket.take() {
-        let next = shared.lock().stop_receiving(ticket);
-        wake(next);
+        let stopped = shared.lock().stop_receiving(ticket);
+        stopped.settle();
     }
 }
 

@@ -6,7 +6,7 @@ use std::task::{Poll, Waker};
 
 use staffa_context::{Cause, Context};
 
-use crate::channel::{Shared, Ticket};
+use crate::channel::{Shared, Ticket, wake};
 
 /// The sending side of a channel. Clones send into the same channel, which closes when the last one is dropped.
 pub struct Sender<T>(Arc<Shared<T>>);
@@ -98,12 +98,6 @@ impl<T> Sender<T> {
     }
 }
 
-pub(crate) fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        waker.wake();
-    }
-}
-
 /// One send under way.
 struct Sending<'a, T> {
     shared: &'a Shared<T>,
@@ -147,38 +141,42 @@ impl<T> Sending<'_, T> {
 
     fn look(&mut self, ticket: Ticket, waker: &Waker) -> Poll<Result<(), SendError<T>>> {
         let mut state = self.shared.lock();
-        let closed = state.closed;
+        if state.closed {
+            drop(state);
+            return Poll::Ready(self.take_back(ticket, Reason::Closed));
+        }
         let Some((_, waiting)) = state.waiting_send(ticket) else {
             return Poll::Ready(Ok(()));
         };
-        if !closed {
-            waiting.clone_from(waker);
-            self.step = Step::Waiting(ticket);
-            return Poll::Pending;
-        }
-        match state.take_back(ticket) {
-            Some(value) => Poll::Ready(Err(SendError { value, reason: Reason::Closed })),
-            None => Poll::Ready(Ok(())),
-        }
+        let old = (!waiting.will_wake(waker)).then(|| std::mem::replace(waiting, waker.clone()));
+        drop(state);
+        drop(old);
+        self.step = Step::Waiting(ticket);
+        Poll::Pending
+    }
+
+    /// Ends a send that waited: with the value, or as sent when a receiver was faster.
+    fn take_back(&mut self, ticket: Ticket, reason: Reason) -> Result<(), SendError<T>> {
+        let back = self.shared.lock().take_back(ticket);
+        back.map_or(Ok(()), |(value, _)| Err(SendError { value, reason }))
     }
 
     /// Ends the send: with the value, or as sent when a receiver was faster.
     fn give_back(&mut self, reason: Reason) -> Result<(), SendError<T>> {
-        let value = match std::mem::replace(&mut self.step, Step::Over) {
-            Step::First(value) => Some(value),
-            Step::Waiting(ticket) => self.shared.lock().take_back(ticket),
-            Step::Over => None,
-        };
-        value.map_or(Ok(()), |value| Err(SendError { value, reason }))
+        match std::mem::replace(&mut self.step, Step::Over) {
+            Step::First(value) => Err(SendError { value, reason }),
+            Step::Waiting(ticket) => self.take_back(ticket, reason),
+            Step::Over => Ok(()),
+        }
     }
 }
 
 impl<T> Drop for Sending<'_, T> {
     fn drop(&mut self) {
         if let Step::Waiting(ticket) = self.step {
-            // The value is dropped after the lock is free, since its own `Drop` may use the channel.
-            let value = self.shared.lock().take_back(ticket);
-            drop(value);
+            // Dropped once the lock is free: the value's own `Drop` may use the channel, and the waker's, too.
+            let back = self.shared.lock().take_back(ticket);
+            drop(back);
         }
     }
 }

@@ -7,10 +7,12 @@ use staffa_context::{Cause, Context, Group};
 use crate::{Reason, Receiver, SendError, Sender, bounded};
 
 /// Applies `work` to every value, on up to `workers` tasks of the group at once. Results come as they are ready,
-/// in any order; at most `workers` of them wait to be received.
+/// in any order; at most `workers` of them wait to be received. Zero workers are taken as one.
 ///
 /// The output closes when the input is drained. An error of `work` is the group's error. When the output's last
-/// receiver is dropped, the stage ends and drops its input.
+/// receiver is dropped, the stage ends with its next result and drops its input. It returns once all workers have
+/// their places: a group whose limit is below them, and the rest of its tasks, waits for ever. Dropping the future
+/// leaves the workers that were started to the group.
 ///
 /// # Errors
 /// The cause, when the group's context ended before the stage was started.
@@ -52,8 +54,9 @@ where
     Ok(())
 }
 
-/// Gathers values into batches of up to `max`, in order. A batch that is not full goes on `within` after its
-/// first value came, or when the input ends.
+/// Gathers values into batches of up to `max` (zero is taken as one), in order. A batch that is not full goes on
+/// `within` after its first value came, or when the input ends. When the group's context ends, a batch in the making
+/// is dropped.
 ///
 /// # Errors
 /// The cause, when the group's context ended before the stage was started.
@@ -106,8 +109,9 @@ async fn gather<T>(
     Ok(gathered)
 }
 
-/// Receives from all inputs and gives what comes, each input's values in order. The output closes when all inputs
-/// are drained.
+/// Receives from all inputs and gives what comes, each input's values in order; at most one of each input waits to
+/// be received, beside the one in hand. The output closes when all inputs are drained. It takes a task of the group
+/// for each input, and waits for their places.
 ///
 /// # Errors
 /// The cause, when the group's context ended before the stage was started.

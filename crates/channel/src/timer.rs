@@ -12,7 +12,8 @@ pub struct Timer {
 /// A channel that gives a value once every period: see [`tick`].
 #[derive(Debug)]
 pub struct Ticker {
-    next: Instant,
+    /// `None` when it is beyond what the clock can count: it never comes.
+    next: Option<Instant>,
     every: Duration,
 }
 
@@ -28,7 +29,7 @@ pub fn after(ctx: &Context, duration: Duration) -> Timer {
 /// zero is taken as one nanosecond.
 pub fn tick(ctx: &Context, period: Duration) -> Ticker {
     let every = period.max(Duration::from_nanos(1));
-    Ticker { next: ctx.clock().now() + every, every }
+    Ticker { next: ctx.clock().now().checked_add(every), every }
 }
 
 impl Timer {
@@ -59,11 +60,12 @@ impl Ticker {
     /// # Errors
     /// The cause, when the context ended first.
     pub async fn recv(&mut self, ctx: &Context) -> Result<Instant, Cause> {
-        ctx.run(ctx.clock().sleep_until(self.next)).await?;
+        let Some(next) = self.next else { return Err(ctx.done().await) };
+        ctx.run(ctx.clock().sleep_until(next)).await?;
         let now = ctx.clock().now();
-        let late = now.saturating_duration_since(self.next).as_nanos() / self.every.as_nanos();
+        let late = now.saturating_duration_since(next).as_nanos() / self.every.as_nanos();
         let skipped = u32::try_from(late).unwrap_or(u32::MAX).saturating_add(1);
-        self.next += self.every.saturating_mul(skipped);
+        self.next = next.checked_add(self.every.saturating_mul(skipped));
         Ok(now)
     }
 }

@@ -240,3 +240,33 @@ async fn receive_all(rx: Receiver<usize>) -> Vec<usize> {
 fn impatience(ctx: &Context) -> std::time::Duration {
     std::time::Duration::from_micros(ctx.instruments().ids.random() % 200)
 }
+
+/// A waker that holds a side of the channel, as one does that is the last to hold its task.
+struct Holding(#[expect(dead_code, reason = "it is dropped with the waker")] (Sender<u32>, Receiver<u32>));
+
+impl Wake for Holding {
+    fn wake(self: Arc<Self>) {}
+}
+
+#[test]
+fn the_last_waker_of_a_task_may_drop_the_channel_with_it() {
+    let ctx = Context::background();
+    let (tx, rx) = bounded(0);
+    let holding = || Waker::from(Arc::new(Holding((tx.clone(), rx.clone()))));
+    let mut receive = Box::pin(rx.recv(&ctx));
+    // Each poll lets go of the waker before.
+    for _ in 0..2 {
+        assert!(receive.as_mut().poll(&mut TaskContext::from_waker(&holding())).is_pending());
+    }
+    drop(receive);
+    let mut send = Box::pin(tx.send(&ctx, 1));
+    for _ in 0..2 {
+        assert!(send.as_mut().poll(&mut TaskContext::from_waker(&holding())).is_pending());
+    }
+    drop(send);
+    let mut send = Box::pin(tx.send(&ctx, 2));
+    assert!(send.as_mut().poll(&mut TaskContext::from_waker(&holding())).is_pending());
+    tx.close();
+    let sent = send.as_mut().poll(&mut TaskContext::from_waker(&holding()));
+    assert_eq!(sent, Poll::Ready(Err(SendError { value: 2, reason: Reason::Closed })));
+}

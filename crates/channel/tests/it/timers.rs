@@ -49,3 +49,13 @@ fn a_timer_ends_with_its_context() {
     clock.advance(SECOND);
     assert_eq!(poll(pin!(timer.recv(&ctx))), Poll::Ready(Ok(Some(clock.now()))));
 }
+
+#[test]
+fn a_tick_beyond_what_the_clock_can_count_never_comes() {
+    let (ctx, clock) = paused();
+    let mut ticker = tick(&ctx, Duration::MAX);
+    assert_eq!(poll(pin!(ticker.recv(&ctx))), Poll::Pending);
+    let brief = ctx.with_timeout(SECOND);
+    clock.advance(SECOND);
+    assert_eq!(poll(pin!(ticker.recv(&brief))), Poll::Ready(Err(staffa_context::Cause::DeadlineExceeded)));
+}
