@@ -2,8 +2,10 @@
 //!
 //! `xtask-bundle WASM STATIC PAGE` makes the folder PAGE anew; `xtask-bundle --size PAGE` prints what
 //! a visitor loads, and fails when that is more than it may be.
+#![expect(clippy::print_stderr, reason = "an error is for a person")]
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
@@ -11,7 +13,17 @@ use wasm_bindgen_cli_support::Bindgen;
 
 mod size;
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
     let arguments: Vec<PathBuf> = env::args_os().skip(1).map(PathBuf::from).collect();
     match arguments.as_slice() {
         [option, page] if option.as_os_str() == "--size" => size::report(page),

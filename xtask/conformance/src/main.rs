@@ -1,9 +1,10 @@
 //! Runs the storage conformance suite against any store: a line a case, then the summary.
 //!
 //! `xtask-conformance URL [CASES]`; CASES is a part of the names of the cases to run.
-#![expect(clippy::print_stdout, reason = "the lines are for a person")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the lines are for a person")]
 
 use std::env;
+use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use staffa_context::Context;
@@ -14,7 +15,17 @@ use crate::files::Files;
 
 mod files;
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
     let mut arguments = env::args().skip(1);
     let url = arguments.next().unwrap_or_default();
     let cases = arguments.next().unwrap_or_default();
