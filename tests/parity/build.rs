@@ -32,7 +32,8 @@ fn write(name: &str, cases: impl Iterator<Item = case::Case>) -> Result<(), Box<
     let folder = env::var_os("OUT_DIR").ok_or("cargo names no OUT_DIR")?;
     let mut answers = GzEncoder::new(File::create(Path::new(&folder).join(name))?, Compression::fast());
     for case in cases {
-        answers.write_all(&case.answer()?)?;
+        let answer = case.answer().map_err(|error| format!("{}: {error}", case.name))?;
+        answers.write_all(&answer)?;
         answers.write_all(b"\n")?;
     }
     answers.finish()?;

@@ -47,11 +47,8 @@ impl Client {
                     connection = Some(open);
                 }
                 // Closed without a byte of an answer; a new connection tells whether anybody is there.
-                None => {
-                    if TcpGone::at(address) {
-                        break;
-                    }
-                }
+                None if nobody_at(address) => break,
+                None => {}
             }
         }
         client
@@ -59,7 +56,7 @@ impl Client {
 
     /// One call, by turns an order and a read; gives the connection back when it may be used again.
     fn call(&mut self, mut open: Connection, at: usize, key: &str, order: &Value) -> Option<Connection> {
-        let place = at % 2 == 0;
+        let place = at.is_multiple_of(2);
         let bytes = if place {
             let mut order = order.clone();
             order["reference"] = json!(key);
@@ -88,12 +85,8 @@ impl Client {
 }
 
 /// Whether nobody listens any more.
-struct TcpGone;
-
-impl TcpGone {
-    fn at(address: SocketAddr) -> bool {
-        Connection::open(address).is_err()
-    }
+fn nobody_at(address: SocketAddr) -> bool {
+    Connection::open(address).is_err()
 }
 
 #[test]

@@ -73,6 +73,15 @@ fn place_until_full(shop: &Shop, order: &Value) -> (Vec<(String, Value)>, Answer
     panic!("{MANY} orders found room");
 }
 
+/// The client hears that it may try again, and the log says to the operator what to do.
+#[track_caller]
+fn is_full(shop: &Shop, refused: &Answer) {
+    refused.problem(503, "unavailable", "the data cannot be reached for the moment; try again shortly");
+    assert_eq!(refused.header("retry-after"), Some("1"), "{refused:?}");
+    let record = shop.logged("the request failed").to_string();
+    assert!(record.contains("the disk or the store's limit is full: free or allow more space"), "{record}");
+}
+
 /// Everything that was acknowledged is there, and new orders are taken.
 #[track_caller]
 fn has_all(shop: &Shop, placed: &[(String, Value)], order: &Value) {
@@ -106,8 +115,7 @@ fn a_full_disk_refuses_orders_and_loses_none() {
     disk.fill();
     let (more, refused) = place_until_full(&shop, &order);
     placed.extend(more);
-    refused.problem(503, "unavailable", "full: free or allow more space");
-    assert_eq!(refused.header("retry-after"), Some("1"), "{refused:?}");
+    is_full(&shop, &refused);
     // Reading goes on.
     assert_eq!(shop.orders().len(), placed.len());
     assert_eq!(shop.get("/products?limit=1000").status, 200);
@@ -133,7 +141,7 @@ fn a_disk_that_has_space_again_takes_orders_again() {
     let order = order(&shop);
     disk.fill();
     let (placed, refused) = place_until_full(&shop, &order);
-    refused.problem(503, "unavailable", "free or allow more space");
+    is_full(&shop, &refused);
     disk.free();
     has_all(&shop, &placed, &order);
     shop.stop();
@@ -149,12 +157,17 @@ fn a_file_that_may_not_grow_refuses_orders_and_loses_none() {
     limited.arg("-c").arg(script).arg(binary()).args(serve.get_args()).env_clear().current_dir("/");
     let shop = Shop::run(&mut limited);
     let order = order(&shop);
-    let (placed, refused) = place_until_full(&shop, &order);
-    refused.problem(503, "unavailable", "the disk");
-    assert_eq!(shop.orders().len(), placed.len());
+    let (mut placed, refused) = place_until_full(&shop, &order);
+    // The system said no in the middle of a commit: whether it counts is seen only afterwards, and a repeat is safe.
+    refused.problem(500, "unknown_outcome", "repeat it with the same idempotency key");
+    let record = shop.logged("the request failed").to_string();
+    assert!(record.contains("the disk gave an error"), "{record}");
 
     shop.kill();
     let shop = Shop::start(data.path());
+    let key = format!("full-{}", placed.len());
+    let repeated = shop.place(&key, &order).good();
+    placed.push((key, repeated));
     has_all(&shop, &placed, &order);
     shop.stop();
 }
