@@ -171,6 +171,8 @@ impl Worker {
         match self.deliver(&request).await {
             Ok(response) => {
                 let rejected = response.partial_success.map_or(0, |partial| partial.rejected_spans);
+                // A receiver may say anything.
+                let rejected = rejected.clamp(0, spans);
                 self.rejected.add(rejected);
                 self.exported.add(spans - rejected);
                 self.recovered();

@@ -36,7 +36,8 @@ pub(crate) fn human(record: &LogRecord, colour: bool) -> String {
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) if !text.is_empty() && !text.contains(unclear) => text.clone(),
-        other => other.to_string(),
+        // JSON leaves some control characters as they are, which a terminal may obey.
+        other => printable(&other.to_string()),
     }
 }
 
@@ -62,5 +63,20 @@ fn colour_of(level: Level) -> &'static str {
         Level::INFO => "\u{1b}[32m",
         Level::DEBUG => "\u{1b}[34m",
         Level::TRACE => "\u{1b}[35m",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_of_fields_are_escaped() {
+        let check = |value: &str, text: &str| assert_eq!(shown(&value.into()), text, "{value:?}");
+        check("plain", "plain");
+        check("two\nlines", r#""two\nlines""#);
+        check("bell\u{7}", r#""bell\u0007""#);
+        check("\u{9b}31mred", r#""\u{9b}31mred""#);
+        check("\u{7f}", r#""\u{7f}""#);
     }
 }

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use staffa_context::{Cause, Context, Group, SpanKind, TraceContext};
 use staffa_telemetry::{Error, Options, Telemetry};
 
-use crate::receiver::{ACCEPT, OtlpReceiver, spans};
+use crate::receiver::{ACCEPT, LIE, OtlpReceiver, spans};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -97,6 +97,17 @@ fn what_a_receiver_refuses_is_dropped_and_counted() {
     assert!(!telemetry.shutdown(SOON));
     let dropped = "telemetry_spans_dropped_total{service=\"service\",reason=\"rejected\"} 1\n";
     assert!(telemetry.metrics().contains(dropped), "{}", telemetry.metrics());
+}
+
+#[test]
+fn a_receiver_that_counts_wrong_ends_nothing() {
+    let receiver = OtlpReceiver::start();
+    receiver.answer(LIE);
+    let telemetry = exporting_to(&receiver);
+    drop(Context::root(telemetry.instruments("plain")).span("step"));
+    assert!(telemetry.shutdown(SOON));
+    let exported = "telemetry_spans_exported_total{service=\"service\"} 1\n";
+    assert!(telemetry.metrics().contains(exported), "{}", telemetry.metrics());
 }
 
 #[test]

@@ -3,7 +3,9 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
 use opentelemetry_proto::tonic::common::v1::any_value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
@@ -20,6 +22,8 @@ pub(crate) struct OtlpReceiver {
 
 /// Accepts; the answer's body is empty.
 pub(crate) const ACCEPT: &str = "200 OK";
+/// Accepts, and says that it rejected a number of spans that cannot be.
+pub(crate) const LIE: &str = "200 Lie";
 
 impl OtlpReceiver {
     pub(crate) fn start() -> Self {
@@ -84,8 +88,15 @@ fn serve(
         reader.read_exact(&mut body)?;
         let _ = sent.send(ExportTraceServiceRequest::decode(&*body).unwrap());
         let Ok(status) = script.recv() else { return Ok(()) };
-        write!(stream, "HTTP/1.1 {status}\r\nretry-after: 0\r\ncontent-length: 0\r\n\r\n")?;
+        let body = if status == LIE { lie() } else { Vec::new() };
+        write!(stream, "HTTP/1.1 {status}\r\nretry-after: 0\r\ncontent-length: {}\r\n\r\n", body.len())?;
+        stream.write_all(&body)?;
     }
+}
+
+fn lie() -> Vec<u8> {
+    let partial = ExportTracePartialSuccess { rejected_spans: i64::MIN, ..Default::default() };
+    ExportTraceServiceResponse { partial_success: Some(partial) }.encode_to_vec()
 }
 
 fn head(reader: &mut impl BufRead) -> std::io::Result<Vec<String>> {
