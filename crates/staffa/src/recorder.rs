@@ -19,7 +19,7 @@ impl Recorder {
     pub(crate) fn metrics(&self, format: MetricsFormat) -> String {
         match self {
             Self::Installed(telemetry) => telemetry.metrics_text(format),
-            Self::Captured(capture) => capture.metrics(),
+            Self::Captured(capture) => capture.metrics_text(format),
         }
     }
 }
@@ -33,12 +33,7 @@ impl Recent {
     pub fn trace(&self, trace_id: u128) -> Vec<FinishedSpan> {
         match &self.0 {
             Recorder::Installed(telemetry) => telemetry.recent(trace_id),
-            Recorder::Captured(capture) => {
-                let mut spans: Vec<_> =
-                    capture.spans().into_iter().filter(|span| span.trace_id == trace_id).collect();
-                spans.sort_by_key(|span| span.start);
-                spans
-            }
+            Recorder::Captured(capture) => capture.recent(trace_id),
         }
     }
 }

@@ -157,6 +157,7 @@ async fn the_admin_port_tells_health_metrics_and_the_log_level() {
     assert_eq!(get(&admin, "/healthz").await.unwrap().status, 200);
     let metrics = get(&admin, "/metrics").await.unwrap();
     assert!(metrics.head.contains("content-type: text/plain; version=0.0.4"), "{}", metrics.head);
+    assert!(!metrics.body.contains("# EOF") && !metrics.body.contains("# UNIT"), "{}", metrics.body);
     let openmetrics = "GET /metrics HTTP/1.1\r\naccept: application/openmetrics-text; version=1.0.0\r\n";
     let metrics = crate::http::send(&admin, openmetrics, "").await.unwrap();
     assert!(metrics.head.contains("content-type: application/openmetrics-text"), "{}", metrics.head);
