@@ -8,6 +8,7 @@ use shop_core::Catalog;
 use shop_core::catalog::Edition;
 use staffa::{Adapter, Context, Schema, Service, Store};
 
+use crate::first::Begun;
 use crate::import;
 use crate::slow::{SlowMemory, SlowSqlite};
 
@@ -20,13 +21,13 @@ pub(crate) struct Settings {
 
 /// What the catalogue's store keeps.
 pub(crate) fn schemas() -> Vec<Schema> {
-    vec![Schema::of::<shop_core::Product>(), Schema::of::<Edition>()]
+    vec![Schema::of::<shop_core::Product>(), Schema::of::<Edition>(), Schema::of::<Begun>()]
 }
 
 pub(crate) async fn compose(ctx: &Context, service: &mut Service<Settings>) -> staffa::Result<()> {
     let (store, adapter) = service.adapter(ctx, &service.common.store.url, schemas()).await?;
-    let catalog = Arc::new(catalog(store, adapter, service.settings.slow)?);
-    import::first_products(ctx, &catalog).await?;
+    let catalog = Arc::new(catalog(Arc::clone(&store), adapter, service.settings.slow)?);
+    import::first_products(ctx, &store, &catalog).await?;
     service.handle(BROWSE, &catalog, Catalog::browse);
     service.handle(PRODUCT, &catalog, Catalog::find);
     service.handle(PRICES, &catalog, Catalog::prices_of);

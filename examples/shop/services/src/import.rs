@@ -4,6 +4,7 @@
 //! products is kept: how often each was sold at which price.
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -15,10 +16,10 @@ use shop_core::order::Units;
 use shop_core::{Catalog, Inventory, Product};
 use staffa::channel::{Receiver, batch, bounded};
 use staffa::settings::Storage;
-use staffa::{Context, Failure, Group};
+use staffa::{Context, Failure, Group, Store};
 
 use crate::records::{Bad, Parsed, Source, parse};
-use crate::{catalog, inventory};
+use crate::{catalog, first, inventory};
 
 /// How many products one commit has.
 const BATCH: usize = 250;
@@ -66,10 +67,14 @@ impl Import {
             catalog: Some(&Catalog::new(products.clone(), None)),
             inventory: Some(&Inventory::new(stock.clone())),
         };
-        let report = import(ctx, source, into).await.map_err(told);
+        let report = import(ctx, source, into).await;
+        if report.is_ok() {
+            first::forget(ctx, &products).await.map_err(told)?;
+            first::forget(ctx, &stock).await.map_err(told)?;
+        }
         products.close(ctx).await?;
         stock.close(ctx).await?;
-        report
+        report.map_err(told)
     }
 }
 
@@ -78,25 +83,47 @@ fn told(failure: Failure) -> staffa::Error {
 }
 
 /// Fills an empty catalogue from the shipped file.
-pub(crate) async fn first_products(ctx: &Context, catalog: &Catalog) -> staffa::Result<()> {
+pub(crate) async fn first_products(
+    ctx: &Context,
+    store: &Arc<dyn Store>,
+    catalog: &Catalog,
+) -> Result<(), Failure> {
     let one = Browse { limit: Some(1), ..Browse::default() };
-    if catalog.browse(ctx, one).await.map_err(told)?.items.is_empty() {
-        let into = Into { catalog: Some(catalog), inventory: None };
-        let report = import(ctx, Source::shipped("products").map_err(told)?, into).await.map_err(told)?;
+    let is_empty = catalog.browse(ctx, one).await?.items.is_empty();
+    let into = Into { catalog: Some(catalog), inventory: None };
+    if let Some(report) = first(ctx, store, is_empty, "products", into).await? {
         tracing::info!(products = report.products.added, "imported the shipped product list");
     }
     Ok(())
 }
 
 /// Fills an empty inventory from the shipped file.
-pub(crate) async fn first_stock(ctx: &Context, inventory: &Inventory) -> staffa::Result<()> {
+pub(crate) async fn first_stock(
+    ctx: &Context,
+    store: &Arc<dyn Store>,
+    inventory: &Inventory,
+) -> Result<(), Failure> {
     let one = AllStock { limit: Some(1), ..AllStock::default() };
-    if inventory.all(ctx, one).await.map_err(told)?.items.is_empty() {
-        let into = Into { catalog: None, inventory: Some(inventory) };
-        let report = import(ctx, Source::shipped("stock").map_err(told)?, into).await.map_err(told)?;
+    let is_empty = inventory.all(ctx, one).await?.items.is_empty();
+    let into = Into { catalog: None, inventory: Some(inventory) };
+    if let Some(report) = first(ctx, store, is_empty, "stock", into).await? {
         tracing::info!(stocks = report.opened, "opened the stock of the shipped product list");
     }
     Ok(())
+}
+
+/// Imports the shipped file where that is to be done.
+async fn first(
+    ctx: &Context,
+    store: &Arc<dyn Store>,
+    is_empty: bool,
+    doing: &'static str,
+    into: Into<'_>,
+) -> Result<Option<Report>, Failure> {
+    let Some(begun) = first::begin(ctx, store, is_empty).await? else { return Ok(None) };
+    let report = import(ctx, Source::shipped(doing)?, into).await?;
+    first::end(ctx, store, begun).await?;
+    Ok(Some(report))
 }
 
 /// What an import writes into.

@@ -9,19 +9,20 @@ use staffa::messaging::Consumer;
 use staffa::storage::Event;
 use staffa::{Context, Failure, Schema, Service};
 
+use crate::first::Begun;
 use crate::import;
 use crate::orders::together;
 
 /// What the inventory's store keeps.
 pub(crate) fn schemas() -> Vec<Schema> {
-    vec![Schema::of::<Stock>()]
+    vec![Schema::of::<Stock>(), Schema::of::<Begun>()]
 }
 
 pub(crate) async fn compose(ctx: &Context, service: &mut Service<()>) -> staffa::Result<()> {
     together(service, "orders")?;
     let store = service.store(ctx, &service.common.store.url, schemas()).await?;
     let inventory = Arc::new(Inventory::new(Arc::clone(&store)));
-    import::first_stock(ctx, &inventory).await?;
+    import::first_stock(ctx, &store, &inventory).await?;
     service.handle(STOCK, &inventory, Inventory::find);
     service.handle(ALL, &inventory, Inventory::all);
     service.consume(CONSUMER, HEARS, &store, Arc::new(Hears(inventory)));

@@ -7,6 +7,7 @@
 
 mod catalog;
 mod command;
+mod first;
 mod import;
 mod inventory;
 mod orders;

@@ -2,6 +2,7 @@
 //!
 //! The first stages of a pipeline of channels: *read* cuts the file into lines, in chunks, where it may block; *parse*
 //! makes records of them on several tasks. What cannot be read is handed on with its line, never dropped.
+use std::borrow::Cow;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -38,8 +39,10 @@ pub(crate) enum BadLine {
     /// Its text is in another encoding.
     #[error("it is not UTF-8: save the file as UTF-8")]
     Encoding,
-    /// A field begins with a quote that does not end on its line.
-    #[error("it has a quote without its end")]
+    /// A field begins with a quote that does not end on its line, or before the field does.
+    #[error(
+        "it has a quote without its end: a field in quotes ends with one, and those inside are written twice"
+    )]
     Quote,
     /// Its fields are not a record.
     #[error(transparent)]
@@ -205,19 +208,48 @@ fn parse_chunk(lines: Vec<Line>) -> Vec<Parsed> {
 
 fn parse_line(bytes: Option<&[u8]>) -> Result<Record, BadLine> {
     let text = std::str::from_utf8(bytes.ok_or(BadLine::TooLong)?).map_err(|_| BadLine::Encoding)?;
-    if text.bytes().filter(|byte| *byte == b'"').count() % 2 == 1 {
-        return Err(BadLine::Quote);
-    }
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .buffer_capacity(LINE_MAX.min(text.len().max(1)))
-        .from_reader(text.as_bytes());
-    let mut fields = csv::StringRecord::new();
-    // Reading from memory cannot fail, and the text is UTF-8; an empty line gives no fields.
-    let _ = reader.read_record(&mut fields);
-    let fields: Vec<&str> = fields.iter().collect();
+    let fields = fields(text)?;
+    let fields: Vec<&str> = fields.iter().map(AsRef::as_ref).collect();
     Ok(Record::parse(&fields)?)
+}
+
+/// The fields of a line: plain, or in quotes, where a quote is written twice.
+///
+/// By hand, since a reader of the crate `csv` takes longer to be made than a line to be read, and lines are read one
+/// by one so that a quote without its end cannot swallow the next ones.
+fn fields(line: &str) -> Result<Vec<Cow<'_, str>>, BadLine> {
+    let mut fields = Vec::with_capacity(COLUMNS.len());
+    let mut rest = Some(line);
+    while let Some(text) = rest {
+        let (field, next) = match text.strip_prefix('"') {
+            Some(quoted) => unquoted(quoted)?,
+            None => match text.split_once(',') {
+                Some((field, next)) => (Cow::Borrowed(field), Some(next)),
+                None => (Cow::Borrowed(text), None),
+            },
+        };
+        fields.push(field);
+        rest = next;
+    }
+    Ok(fields)
+}
+
+/// A field after its opening quote, and what follows its comma.
+fn unquoted(mut text: &str) -> Result<(Cow<'_, str>, Option<&str>), BadLine> {
+    let mut field = String::new();
+    loop {
+        let (before, after) = text.split_once('"').ok_or(BadLine::Quote)?;
+        field.push_str(before);
+        if let Some(more) = after.strip_prefix('"') {
+            field.push('"');
+            text = more;
+        } else if after.is_empty() {
+            return Ok((field.into(), None));
+        } else {
+            let next = after.strip_prefix(',').ok_or(BadLine::Quote)?;
+            return Ok((field.into(), Some(next)));
+        }
+    }
 }
 
 /// The count of bad lines, each told with its number and reason.
@@ -241,5 +273,30 @@ impl Bad {
     /// How many there were.
     pub(crate) fn count(&self) -> usize {
         self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BadLine, fields};
+
+    #[test]
+    fn a_line_is_cut_at_its_commas_and_quotes_are_taken_off() {
+        let check = |line: &str, expect: Result<&[&str], BadLine>| {
+            let found = fields(line);
+            let found = found.as_ref().map(|fields| fields.iter().map(AsRef::as_ref).collect::<Vec<&str>>());
+            assert_eq!(found.map_err(Clone::clone), expect.map(<[&str]>::to_vec), "{line}");
+        };
+        check("", Ok(&[""]));
+        check("a,b", Ok(&["a", "b"]));
+        check("a,,", Ok(&["a", "", ""]));
+        check(r#""a,b",c"#, Ok(&["a,b", "c"]));
+        check(r#""WARMER ""UNION""",6,"""#, Err(BadLine::Quote));
+        check(r#""WARMER ""UNION""",6,"""""#, Ok(&["WARMER \"UNION\"", "6", "\""]));
+        check(r#"5" CANDLE,6" TALL"#, Ok(&["5\" CANDLE", "6\" TALL"]));
+        check(r#"a"b,"x"#, Err(BadLine::Quote));
+        check(r#""a"b,c"#, Err(BadLine::Quote));
+        check("\"", Err(BadLine::Quote));
+        check("ä,\"ö\"", Ok(&["ä", "ö"]));
     }
 }
