@@ -1,3 +1,4 @@
+use std::ffi::OsString;
 use std::future::Future;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -134,7 +135,7 @@ impl Host {
         let name = self.name;
         let conventional = PathBuf::from(format!("{name}.toml"));
         let file = flags.config.clone().or_else(|| conventional.exists().then_some(conventional));
-        let (plan, loaded) = self.plan(file.as_deref(), flags, environment())?;
+        let (plan, loaded) = self.plan(file.as_deref(), flags, environment(std::env::vars_os())?)?;
         if flags.print_settings {
             print(&loaded.print());
             return Ok(Outcome::Stopped);
@@ -248,10 +249,16 @@ fn options(plan: &Plan) -> Options {
     }
 }
 
-/// The variables whose names are text; a value that is not is shown as far as it is.
-fn environment() -> impl Iterator<Item = (String, String)> {
-    let named = std::env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text)));
-    named.map(|(name, text)| (name, text.to_string_lossy().into_owned()))
+/// The variables that are settings. One that is not text is refused: it would name another file than was meant.
+fn environment(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<Vec<(String, String)>> {
+    let named = variables.filter_map(|(name, text)| Some((name.into_string().ok()?, text)));
+    named
+        .filter(|(name, _)| name.starts_with("STAFFA__"))
+        .map(|(name, text)| match text.into_string() {
+            Ok(text) => Ok((name, text)),
+            Err(_) => Err(Error::settings(format!("{name}: its value is not UTF-8 text"))),
+        })
+        .collect()
 }
 
 /// A start that failed because of what was set is told apart from one that failed.
@@ -271,4 +278,22 @@ fn say(error: &Error) {
 /// Prints what was asked for. The reader may have seen enough before the end.
 fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
+    use super::*;
+
+    #[test]
+    fn a_variable_of_ours_that_is_not_text_is_refused_and_no_other() {
+        let odd = || OsString::from_vec(vec![b'd', 0xff]);
+        let read = |name: &str| environment([(OsString::from(name), odd())].into_iter());
+        assert!(read("PATH").is_ok_and(|ours| ours.is_empty()));
+        let refused = read("STAFFA__STORE__URL").err();
+        let told = refused.as_ref().map(Error::to_string).unwrap_or_default();
+        assert_eq!(told, "STAFFA__STORE__URL: its value is not UTF-8 text");
+        assert_eq!(refused.map(|error| error.outcome()), Some(Outcome::SettingsWrong));
+    }
 }

@@ -77,7 +77,10 @@ async fn sqlite(ctx: &Context, file: &Path, settings: &Storage, schemas: Vec<Sch
 
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder).map_err(|error| {
-            Error::new(format!("the folder {} cannot be made: {error}; choose another place", folder.display()))
+            Error::new(format!(
+                "the folder {} cannot be made: {error}; choose another place",
+                folder.display()
+            ))
         })?;
     }
     let synchronous = match settings.synchronous {
