@@ -91,7 +91,7 @@ fn keys_after(
                 shape: row.shape,
             });
         }
-        keyed.push((row.id, (schema.keys)(row.shape, row.document)?));
+        keyed.push((row.id, (schema.keys)(row.shape, row.document.value()?)?));
     }
     Ok(keyed)
 }

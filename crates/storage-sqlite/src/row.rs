@@ -3,7 +3,7 @@
 use rusqlite::types::{ToSql, ToSqlOutput, Type, ValueRef};
 use serde_json::Value;
 use staffa_context::Timestamp;
-use staffa_storage::{Error, Part, PartType, Result, Row};
+use staffa_storage::{Document, Error, Part, PartType, Result, Row};
 use uuid::Uuid;
 
 use crate::error::told;
@@ -60,11 +60,16 @@ pub(crate) fn json(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<V
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into()))
 }
 
+/// The document in a column, not read yet.
+fn document(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Document> {
+    Ok(Document::Text(row.get_ref(column)?.as_str()?.to_owned()))
+}
+
 /// The entity in a row whose first columns are id, version, shape and document.
 pub(crate) fn entity(row: &rusqlite::Row<'_>, table: &Table) -> Result<Row> {
     let id = part(row, 0, table.id).map_err(told)?;
     let read = || -> rusqlite::Result<Row> {
-        Ok(Row { id: id.clone(), version: row.get(1)?, shape: row.get(2)?, document: json(row, 3)? })
+        Ok(Row { id: id.clone(), version: row.get(1)?, shape: row.get(2)?, document: document(row, 3)? })
     };
     read().map_err(|error| Error::Unusable(format!("the row of {} {id} is damaged: {error}", table.kind)))
 }

@@ -2,7 +2,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{DeclaredIndex, Error, IndexSchema, KeyPart, Part, Result, Schema, value};
+use crate::{DeclaredIndex, Document, Error, IndexSchema, KeyPart, Part, Result, Schema, value};
 
 /// The indexes of an entity: `&[&CODE, &PRICE]`.
 pub type Indexes<E> = &'static [&'static dyn DeclaredIndex<E>];
@@ -68,7 +68,7 @@ impl Schema {
 }
 
 fn stored_keys<E: Entity>(shape: u32, document: Value) -> Result<Vec<Vec<Part>>> {
-    keys(&decode::<E>(shape, document)?)
+    keys(&decode::<E>(shape, Document::Value(document))?)
 }
 
 /// The key of every index, each checked.
@@ -88,14 +88,13 @@ pub(crate) fn id<E: Entity>(id: &E::Id) -> Result<Part> {
 }
 
 /// The entity of a stored document of this or an older shape.
-pub(crate) fn decode<E: Entity>(shape: u32, document: Value) -> Result<E> {
+pub(crate) fn decode<E: Entity>(shape: u32, document: Document) -> Result<E> {
     let document = match shape.cmp(&E::SHAPE) {
         std::cmp::Ordering::Equal => document,
-        std::cmp::Ordering::Less => E::upgrade(shape, document)?,
+        std::cmp::Ordering::Less => Document::Value(E::upgrade(shape, document.value()?)?),
         std::cmp::Ordering::Greater => {
             return Err(Error::NewerShape { kind: E::KIND.into(), id: String::new(), shape });
         }
     };
-    serde_json::from_value(document)
-        .map_err(|error| Error::Unusable(format!("a stored {} does not fit: {error}", E::KIND)))
+    document.read().map_err(|error| Error::Unusable(format!("a stored {} does not fit: {error}", E::KIND)))
 }

@@ -82,6 +82,7 @@ mod commit;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod cursor;
+mod document;
 mod entity;
 mod error;
 mod index;
@@ -101,6 +102,7 @@ mod versioned;
 
 pub use commit::{Commit, Event, Expect, Guard, Happened, Kept, Write};
 pub use cursor::Cursor;
+pub use document::Document;
 pub use entity::{Entity, Indexes};
 pub use error::Error;
 pub use index::{DeclaredIndex, Index};

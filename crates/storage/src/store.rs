@@ -1,9 +1,8 @@
 use async_trait::async_trait;
-use serde_json::Value;
 use staffa_context::{Context, Timestamp};
 use uuid::Uuid;
 
-use crate::{Commit, Event, Found, Kept, Part, Result, Scan};
+use crate::{Commit, Document, Event, Found, Kept, Part, Result, Scan};
 
 /// A stored entity, as the adapter sees it.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,7 +14,7 @@ pub struct Row {
     /// The shape of its document.
     pub shape: u32,
     /// The document, as it was written.
-    pub document: Value,
+    pub document: Document,
 }
 
 /// What a read by id saw.

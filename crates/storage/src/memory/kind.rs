@@ -5,7 +5,9 @@ use std::ops::Bound::{Excluded, Included, Unbounded};
 
 use staffa_context::Timestamp;
 
-use crate::{Bound, By, Error, Expect, Found, IndexSchema, Part, Result, Row, Scan, Schema, Seen, Write};
+use crate::{
+    Bound, By, Document, Error, Expect, Found, IndexSchema, Part, Result, Row, Scan, Schema, Seen, Write,
+};
 
 /// Rows, the versions of those that are gone, and one ordered set for each index.
 #[derive(Debug, Default)]
@@ -52,7 +54,7 @@ impl Kind {
         let known = |index| self.schemas.iter().position(|known| known == index);
         let kept: Option<Vec<_>> =
             schema.indexes.iter().map(|index| known(index).map(|place| stored.keys[place].clone())).collect();
-        kept.map_or_else(|| (schema.keys)(stored.row.shape, stored.row.document.clone()), Ok)
+        kept.map_or_else(|| (schema.keys)(stored.row.shape, stored.row.document.clone().value()?), Ok)
     }
 
     pub(super) fn get(&self, id: &Part) -> Seen {
@@ -122,7 +124,7 @@ impl Kind {
             Some((document, keys)) => {
                 self.deleted.remove(&id);
                 enter(&mut self.indexes, &keys, &id);
-                let row = Row { id: id.clone(), version, shape, document };
+                let row = Row { id: id.clone(), version, shape, document: Document::Value(document) };
                 self.rows.insert(id, Stored { row, keys });
             }
         }
