@@ -54,6 +54,11 @@ pub(crate) fn serve(mut connection: Connection, queue: &Queue<Write>, options: &
             }
         }
     }
+    // The data file is then whole without the log beside it. SQLite itself does so only when a connection that writes
+    // is the last to close.
+    if let Err(error) = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
+        tracing::warn!(%error, "the write-ahead log stays beside the data file until the next start");
+    }
     drop(connection);
     drop(hold);
 }
