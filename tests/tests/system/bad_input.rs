@@ -14,7 +14,7 @@ use crate::soon::soon;
 struct Tried {
     shop: Shop,
     data: TempDir,
-    before: (Vec<Value>, Value),
+    before: (Vec<Value>, Vec<Value>),
 }
 
 impl Tried {
@@ -44,8 +44,8 @@ impl Tried {
     }
 }
 
-fn held(shop: &Shop) -> (Vec<Value>, Value) {
-    (shop.orders(), shop.get("/stock?limit=1000").good())
+fn held(shop: &Shop) -> (Vec<Value>, Vec<Value>) {
+    (shop.orders(), shop.all_stock())
 }
 
 /// A request that must be refused: what it is, and the status, kind and words of the answer.
@@ -315,8 +315,16 @@ fn addresses_and_heads_that_are_wrong() {
     let far =
         http::send(tried.address(), &request("GET", "/", &[("x", &"y".repeat(200_000))], None)).unwrap();
     assert_eq!(far.status, 431, "{far:?}");
-    let none = http::send(tried.address(), b"no HTTP at all\r\n\r\n").unwrap();
-    assert_eq!(none.status, 400, "{none:?}");
+    for none in [
+        &b"no HTTP at all\r\n\r\n"[..],
+        b"GET /products HTTP/1.1\r\nhost: shop\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
+        b"GET /products HTTP/1.1\r\nhost: shop\r\ncontent-length: -1\r\n\r\n",
+        b"GET /products\0 HTTP/1.1\r\nhost: shop\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    ] {
+        let answer = http::send(tried.address(), none).unwrap();
+        assert_eq!(answer.status, 400, "{none:?}: {answer:?}");
+    }
     tried.end_well();
 }
 

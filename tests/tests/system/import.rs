@@ -2,6 +2,7 @@
 use std::fs;
 use std::path::Path;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::data::{first_invoices, gzip, real_file, stocked, stocked_from};
@@ -24,11 +25,10 @@ fn import_bytes(bytes: &[u8], data: &Path) -> Ended {
     import(&file, data)
 }
 
-/// What the shop holds, as its users see it.
-fn holdings(data: &Path) -> (String, String, String) {
+/// What the shop holds, as its users see it, with the version of a product.
+fn holdings(data: &Path) -> (Vec<Value>, Vec<Value>, Value) {
     let shop = Shop::start(data);
-    let read = |target: &str| shop.get(target).good().to_string();
-    let held = (read("/products?limit=1000"), read("/stock?limit=1000"), read(&format!("/products/{CODE}")));
+    let held = (shop.products(), shop.all_stock(), shop.get(&format!("/products/{CODE}")).good());
     shop.stop();
     held
 }

@@ -2,13 +2,15 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::data::stocked;
 use crate::http::{self, Connection, JSON, request};
 use crate::orders::{CODE, basket, id};
-use crate::shop::Shop;
+use crate::program;
+use crate::shop::{Shop, serve};
 use crate::soon::soon;
 
 /// How many clients there are.
@@ -148,6 +150,49 @@ fn a_second_start_is_quick_and_has_what_was_kept() {
     assert!(shop.started_in.as_secs() < 20, "{:?}", shop.started_in);
     assert_eq!(shop.orders(), [order]);
     shop.stop();
+}
+
+#[test]
+fn a_stopped_shops_data_files_are_whole_by_themselves() {
+    let data = stocked();
+    let shop = Shop::start(data.path());
+    let order = shop.order("kept", &basket(CODE, 3));
+    let order = shop.becomes(id(&order), "reserved");
+    shop.stop();
+    let copy = tempfile::tempdir().unwrap();
+    for file in ["catalog.sqlite", "orders.sqlite", "inventory.sqlite"] {
+        std::fs::copy(data.path().join(file), copy.path().join(file)).unwrap();
+    }
+    let shop = Shop::start(copy.path());
+    assert_eq!(shop.orders(), [order]);
+    shop.get(&format!("/products/{CODE}")).good();
+    shop.stop();
+}
+
+#[test]
+fn a_first_start_that_is_killed_is_finished_by_the_next() {
+    let data = tempfile::tempdir().unwrap();
+    for step in 0..16 {
+        let mut first = program::start(&mut serve(data.path(), &[]));
+        // Each time a little later; there is nothing to see from outside before it is ready.
+        thread::sleep(Duration::from_millis(60 * step));
+        if step % 2 == 0 {
+            first.kill().unwrap();
+        } else {
+            program::signal(&first, "INT");
+        }
+        let ended = program::end(&mut first);
+        // Until it listens to signals, the system's default holds.
+        assert!(matches!(ended.code, None | Some(0)), "{ended:?}");
+    }
+    let shop = Shop::start(data.path());
+    let whole = stocked();
+    let other = Shop::start(whole.path());
+    assert_eq!(shop.products(), other.products());
+    assert_eq!(shop.products().len(), 2_748);
+    assert_eq!(shop.all_stock(), other.all_stock());
+    shop.stop();
+    other.stop();
 }
 
 #[test]

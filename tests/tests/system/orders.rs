@@ -80,13 +80,30 @@ impl Shop {
     /// All orders, by paging.
     #[track_caller]
     pub(crate) fn orders(&self) -> Vec<Value> {
+        self.all("/orders", 100)
+    }
+
+    /// All products, without their versions.
+    #[track_caller]
+    pub(crate) fn products(&self) -> Vec<Value> {
+        self.all("/products", 1_000).into_iter().map(|product| product["value"].clone()).collect()
+    }
+
+    /// All stock, without its versions.
+    #[track_caller]
+    pub(crate) fn all_stock(&self) -> Vec<Value> {
+        self.all("/stock", 1_000).into_iter().map(|stock| stock["value"].clone()).collect()
+    }
+
+    #[track_caller]
+    fn all(&self, path: &str, limit: usize) -> Vec<Value> {
         let mut all = Vec::new();
-        let mut target = "/orders?limit=100".to_owned();
+        let mut target = format!("{path}?limit={limit}");
         loop {
             let mut page = self.get(&target).good();
             all.append(page["items"].as_array_mut().unwrap());
             match page["next"].as_str() {
-                Some(next) => target = format!("/orders?limit=100&after={next}"),
+                Some(next) => target = format!("{path}?limit={limit}&after={next}"),
                 None => return all,
             }
         }

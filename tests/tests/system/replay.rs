@@ -85,16 +85,18 @@ fn a_replay_whose_server_is_killed_is_run_again_and_comes_to_the_same() {
     let shop = Shop::start(data.path());
     let (url, port) = (shop.url(), shop.http.port().to_string());
     let mut client = program::start(&mut replay(&file, &url, data.path()));
-    soon("some orders", || (order_count(&shop) >= CUT / 6).then_some(()));
-    shop.kill();
-
-    // The client meets nobody for a while, and goes on when the server is back at its address.
-    let shop = Shop::start_with(data.path(), &["--set", &format!("http.bind=127.0.0.1:{port}")]);
-    let some = order_count(&shop);
-    assert!(some < Sold::of(&text).orders, "it was killed in the middle: {some}");
+    let mut running = shop;
+    for part in 1..=3 {
+        soon("some orders", || (order_count(&running) >= part * CUT / 6).then_some(()));
+        running.kill();
+        // The client meets nobody for a while, and goes on when the server is back at its address.
+        running = Shop::start_with(data.path(), &["--set", &format!("http.bind=127.0.0.1:{port}")]);
+        let some = order_count(&running);
+        assert!(some < Sold::of(&text).orders, "it was killed in the middle: {some}");
+    }
     program::end(&mut client);
     reconciled(&run(&mut replay(&file, &url, data.path())), &Sold::of(&text), 0);
-    shop.stop();
+    running.stop();
 }
 
 #[test]
