@@ -4,21 +4,26 @@ use std::time::Duration;
 use staffa_context::{Cause, Context};
 use staffa_storage::{Error, Store};
 
-/// How often it sweeps, and how many records of each sort a batch removes.
+/// How long it waits before it sweeps first. After a long stop, events that were consumed and not noted as sent are
+/// handed over again: their inbox records must still be there.
+const FIRST: Duration = Duration::from_secs(60);
+/// How often it sweeps then, and how many records of each sort a batch removes.
 const EVERY: Duration = Duration::from_secs(3_600);
 const BATCH: usize = 1_000;
 
-/// Removes what was kept for longer than `keep`, in bounded batches, at once and then every hour, until the
+/// Removes what was kept for longer than `keep`, in bounded batches, after a minute and then every hour, until the
 /// context ends.
 pub(crate) async fn sweep(ctx: &Context, store: &Arc<dyn Store>, keep: Duration) -> Cause {
+    let mut wait = FIRST;
     loop {
+        if let Err(cause) = ctx.sleep(wait).await {
+            return cause;
+        }
+        wait = EVERY;
         if let Err(error) = sweep_once(ctx, store, keep).await
             && ctx.cause().is_none()
         {
             tracing::warn!(%error, "old records could not be swept; trying again in an hour");
-        }
-        if let Err(cause) = ctx.sleep(EVERY).await {
-            return cause;
         }
     }
 }
@@ -36,7 +41,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
     use serde_json::Value;
-    use staffa_context::{Instruments, ManualClock};
+    use staffa_context::{Cancel, Instruments, ManualClock};
     use staffa_storage::memory::Memory;
     use staffa_storage::{Commit, Kept};
 
@@ -52,11 +57,38 @@ mod tests {
         store.kept(ctx, "POST /orders", key).await.unwrap().is_some()
     }
 
-    #[tokio::test]
-    async fn what_is_older_than_its_time_goes_every_hour_in_batches() {
+    fn paused() -> (ManualClock, Context, Cancel) {
         let clock = ManualClock::default();
         let instruments = Instruments { clock: Arc::new(clock.clone()), ..Instruments::default() };
         let (ctx, cancel) = Context::root(instruments).with_cancel();
+        (clock, ctx, cancel)
+    }
+
+    #[tokio::test]
+    async fn nothing_goes_before_what_a_stop_cut_off_had_its_time() {
+        let (clock, ctx, cancel) = paused();
+        let store: Arc<dyn Store> = Memory::open(Vec::new()).unwrap();
+        keep(&ctx, &store, "old").await;
+        clock.advance(2 * EVERY);
+        let sweeping = sweep(&ctx, &store, EVERY);
+        let test = async {
+            for _ in 0..59 {
+                clock.advance(Duration::from_secs(1));
+                tokio::task::yield_now().await;
+                assert!(is_kept(&ctx, &store, "old").await);
+            }
+            clock.advance(Duration::from_secs(1));
+            while is_kept(&ctx, &store, "old").await {
+                tokio::task::yield_now().await;
+            }
+            cancel.cancel(Cause::ShuttingDown);
+        };
+        assert_eq!(tokio::join!(sweeping, test).0, Cause::ShuttingDown);
+    }
+
+    #[tokio::test]
+    async fn what_is_older_than_its_time_goes_every_hour_in_batches() {
+        let (clock, ctx, cancel) = paused();
         let store: Arc<dyn Store> = Memory::open(Vec::new()).unwrap();
         for n in 0..=BATCH {
             keep(&ctx, &store, &format!("old {n}")).await;
