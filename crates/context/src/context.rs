@@ -186,12 +186,6 @@ impl Context {
         .await
     }
 
-    /// The output of `future`, however this context ends; log records carry this context's trace.
-    pub async fn trace_in<F: Future>(&self, future: F) -> F::Output {
-        let mut future = pin!(future);
-        poll_fn(|cx| TraceContext::enter(self, || future.as_mut().poll(cx))).await
-    }
-
     /// The output of `work`; log records that it makes carry this context's trace.
     pub fn in_trace<T>(&self, work: impl FnOnce() -> T) -> T {
         TraceContext::enter(self, work)

@@ -87,7 +87,7 @@ fn the_trace_is_current_while_a_future_is_polled_and_no_longer() {
     });
     assert_eq!(poll(pin!(looks)), Poll::Ready(Ok((Some(TRACE), Ok(Some(inner)), Some(TRACE)))));
     assert_eq!(TraceContext::current(), None);
-    let mut waits = pin!(ctx.trace_in(poll_fn(|_| Poll::<()>::Pending)));
+    let mut waits = pin!(ctx.run(poll_fn(|_| Poll::<()>::Pending)));
     assert!(poll(waits.as_mut()).is_pending());
     assert_eq!(TraceContext::current(), None);
 }
