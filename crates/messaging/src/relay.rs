@@ -150,6 +150,7 @@ impl Relay {
         let waiting: Vec<Subject> =
             held.iter().filter(|(_, hold)| hold.until > now).map(|(subject, _)| subject.clone()).collect();
         if waiting.len() >= self.options.held_max {
+            tell_oldest(ctx, &[], held);
             return Ok(false);
         }
         let events = self.store.unsent(ctx, &waiting, self.options.batch_max).await?;
