@@ -1,10 +1,11 @@
 //! What a client no longer waits for stops in the store.
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::data::stocked;
-use crate::http::{self, Connection, request};
+use crate::http::{self, Connection, JSON, request};
+use crate::orders::{CODE, basket, id};
 use crate::shop::Shop;
 use crate::soon::soon;
 
@@ -93,5 +94,51 @@ fn slow_reads_of_clients_that_went_do_not_keep_others_out() {
     let answer =
         http::send(shop.http, &request("GET", "/products?limit=1", &[("staffa-timeout-ms", "5000")], None));
     assert_eq!(answer.unwrap().status, 200);
+    shop.stop();
+}
+
+#[test]
+fn an_order_whose_client_goes_is_placed_all_the_same() {
+    let data = stocked();
+    let shop = Shop::start(data.path());
+    let basket = basket(CODE, 1);
+    let order = json!({ "basket": basket, "quoted": shop.quoted(&basket), "reference": "gone" });
+    let body = order.to_string();
+    let bytes = request("POST", "/orders", &[JSON, ("idempotency-key", "gone")], Some(body.as_bytes()));
+    let mut client = Connection::open(shop.http).unwrap();
+    client.write(&bytes).unwrap();
+    soon("the request in hand or done", || {
+        let placed = shop.orders().len() == 1;
+        (placed || in_hand(&shop, "/orders").is_some_and(|count| count > 0)).then_some(())
+    });
+    drop(client);
+    soon("the order", || (shop.orders().len() == 1).then_some(()));
+    let answer = shop.place("gone", &order);
+    assert_eq!(answer.header("idempotency-replayed"), Some("true"), "{answer:?}");
+    shop.becomes(id(&answer.good()), "reserved");
+    shop.stop();
+}
+
+#[test]
+fn an_order_whose_deadline_passes_is_placed_once_or_not_at_all() {
+    let data = stocked();
+    let shop = Shop::start(data.path());
+    let basket = basket(CODE, 1);
+    let order = json!({ "basket": basket, "quoted": shop.quoted(&basket) });
+    let body = order.to_string();
+    for millis in 0..40 {
+        let (key, millis) = (format!("late-{millis}"), millis.to_string());
+        let headers = [JSON, ("idempotency-key", key.as_str()), ("staffa-timeout-ms", millis.as_str())];
+        let answer =
+            http::send(shop.http, &request("POST", "/orders", &headers, Some(body.as_bytes()))).unwrap();
+        match answer.status {
+            200 => {}
+            504 => answer.problem(504, "deadline_exceeded", "the deadline passed"),
+            _ => answer.problem(500, "unknown_outcome", "repeat it with the same idempotency key"),
+        }
+        // Whatever became of it, a repeat makes it one.
+        shop.place(&key, &order).good();
+    }
+    assert_eq!(shop.orders().len(), 40);
     shop.stop();
 }

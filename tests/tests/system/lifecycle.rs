@@ -2,7 +2,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -229,6 +229,27 @@ fn a_stream_is_ended_and_does_not_hold_up_the_stop() {
     let mut seen = String::new();
     std::io::Read::read_to_string(&mut watch, &mut seen).unwrap();
     assert!(seen.contains("text/event-stream") && seen.contains("\"reserved\""), "{seen}");
+}
+
+#[test]
+fn clients_that_do_not_read_their_answers_do_not_hold_up_the_stop() {
+    let data = stocked();
+    let shop = Shop::start_with(data.path(), &["--set", "stop.drain=1s"]);
+    let asked = request("GET", "/products?limit=1000", &[], None).repeat(100);
+    let deaf: Vec<Connection> = (0..20)
+        .map(|_| {
+            let mut connection = Connection::open(shop.http).unwrap();
+            connection.write(&asked).unwrap();
+            connection
+        })
+        .collect();
+    assert_eq!(shop.get("/products?limit=1").status, 200, "others are served");
+    shop.signal("TERM");
+    let asked = Instant::now();
+    let (code, log) = shop.end();
+    assert!(matches!(code, Some(0 | 3)), "{code:?}: {log}");
+    assert!(asked.elapsed() < Duration::from_secs(30), "{:?}", asked.elapsed());
+    drop(deaf);
 }
 
 #[test]
