@@ -3,8 +3,9 @@
 //! Invariants:
 //! 1. A permit of `places` is taken for every job in the queue, and given back when a thread takes the job.
 //! 2. Nothing is put into a closed queue: `closed` is read and set under the lock.
-//! 3. A thread looks for a job before it sleeps, and a job that is put in wakes a thread that sleeps. Waking costs a
-//!    system call, so nobody is woken when nobody sleeps.
+//! 3. While a job waits and a thread sleeps, one thread is on its way: it was woken and has not noticed. It takes a
+//!    job, and wakes the next thread if jobs are left. Waking costs a system call and often a thread switch, so a
+//!    burst of jobs wakes no more threads than find one.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -25,8 +26,8 @@ struct Waiting<T> {
     jobs: VecDeque<T>,
     /// Threads that sleep and were not woken.
     idle: usize,
-    /// Threads that were woken and have not noticed: who wakes without one was not meant.
-    woken: usize,
+    /// Whether a thread was woken and has not noticed.
+    waking: bool,
     closed: bool,
 }
 
@@ -34,7 +35,7 @@ impl<T> Queue<T> {
     pub(crate) fn new(length_max: usize, length: Series) -> Self {
         Self {
             places: Semaphore::new(length_max.clamp(1, Semaphore::MAX_PERMITS)),
-            waiting: Mutex::new(Waiting { jobs: VecDeque::new(), idle: 0, woken: 0, closed: false }),
+            waiting: Mutex::new(Waiting { jobs: VecDeque::new(), idle: 0, waking: false, closed: false }),
             filled: Condvar::new(),
             length,
         }
@@ -53,15 +54,7 @@ impl<T> Queue<T> {
         place.forget();
         waiting.jobs.push_back(job);
         self.length.set(waiting.jobs.len() as i64);
-        let sleeps = waiting.idle > 0;
-        if sleeps {
-            waiting.idle -= 1;
-            waiting.woken += 1;
-        }
-        drop(waiting);
-        if sleeps {
-            self.filled.notify_one();
-        }
+        self.wake(waiting);
         Ok(())
     }
 
@@ -70,6 +63,7 @@ impl<T> Queue<T> {
         let mut waiting = self.lock();
         loop {
             if let Some(job) = self.take(&mut waiting) {
+                self.wake(waiting);
                 return Some(job);
             }
             if waiting.closed {
@@ -82,11 +76,22 @@ impl<T> Queue<T> {
     /// Blocks the thread until it is woken or the queue is closed.
     fn sleep<'a>(&self, mut waiting: MutexGuard<'a, Waiting<T>>) -> MutexGuard<'a, Waiting<T>> {
         waiting.idle += 1;
-        while waiting.woken == 0 && !waiting.closed {
+        while !waiting.waking && !waiting.closed {
             waiting = self.filled.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
-        waiting.woken = waiting.woken.saturating_sub(1);
+        waiting.waking = false;
         waiting
+    }
+
+    /// Wakes a thread if there is a job for it and none is on its way.
+    fn wake(&self, mut waiting: MutexGuard<'_, Waiting<T>>) {
+        if waiting.jobs.is_empty() || waiting.idle == 0 || waiting.waking {
+            return;
+        }
+        waiting.idle -= 1;
+        waiting.waking = true;
+        drop(waiting);
+        self.filled.notify_one();
     }
 
     /// The next job if there is one and `wanted` says so; never blocks.
