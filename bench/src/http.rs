@@ -3,6 +3,10 @@
 //! Every server is a process of its own. In each round they answer one after the other, so that what else the
 //! machine does falls on all alike; a ratio is the median of those of the rounds. The load generator shares the
 //! machine with the server, which draws the ratios of requests per second towards 1: CPU time has the server alone.
+//!
+//! Ours have everything on that is on by default: deadline, limits, spans, metrics, the log at `info`, request ids.
+//! By default every trace is recorded, and kept in memory until others take its place; the second line of ours is
+//! without (`trace.sample = 0`).
 use std::process::ExitCode;
 use std::time::Duration;
 

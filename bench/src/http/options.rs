@@ -9,7 +9,7 @@ const USAGE: &str =
 pub(crate) struct Options {
     /// Rounds of all servers. 7.
     pub(crate) rounds: usize,
-    /// How long each server answers in a round. 1 s.
+    /// How long each server answers in a round. 0.8 s.
     pub(crate) seconds: Duration,
     /// Connections that ask at once. 32.
     pub(crate) connections: usize,
@@ -18,7 +18,8 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn read(arguments: &[String]) -> anyhow::Result<Self> {
-        let mut options = Self { rounds: 7, seconds: Duration::from_secs(1), connections: 32, only: None };
+        let mut options =
+            Self { rounds: 7, seconds: Duration::from_millis(800), connections: 32, only: None };
         for pair in arguments.chunks(2) {
             let [name, value] = pair else { anyhow::bail!(USAGE) };
             match name.as_str() {
