@@ -5,7 +5,6 @@
 #![expect(clippy::disallowed_methods, reason = "this is the clock")]
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Poll, Waker};
@@ -75,7 +74,8 @@ impl Drop for Sleep {
 #[derive(Default)]
 struct Timers {
     next: u64,
-    waiting: HashMap<u64, Timer>,
+    /// A few at a time, each under its number.
+    waiting: Vec<(u64, Timer)>,
 }
 
 struct Timer {
@@ -92,6 +92,15 @@ thread_local! {
 const STEP_MS_MAX: u128 = i32::MAX as u128;
 
 impl Timers {
+    fn place(&self, timer: u64) -> Option<usize> {
+        self.waiting.iter().position(|(other, _)| *other == timer)
+    }
+
+    fn take(&mut self, timer: u64) -> Option<Timer> {
+        let at = self.place(timer)?;
+        Some(self.waiting.swap_remove(at).1)
+    }
+
     fn start(left: Duration, waker: &Waker) -> u64 {
         let millis = left.as_micros().div_ceil(1_000).min(STEP_MS_MAX);
         TIMERS.with_borrow_mut(|timers| {
@@ -99,7 +108,7 @@ impl Timers {
             timers.next += 1;
             let callback = Closure::once(move || Self::fire(timer));
             let handle = set_timeout(&callback, i32::try_from(millis).unwrap_or(i32::MAX));
-            timers.waiting.insert(timer, Timer { waker: waker.clone(), handle, _callback: callback });
+            timers.waiting.push((timer, Timer { waker: waker.clone(), handle, _callback: callback }));
             timer
         })
     }
@@ -108,20 +117,21 @@ impl Timers {
     fn renew(timer: u64, waker: &Waker) -> bool {
         let waker = waker.clone();
         let old = TIMERS.with_borrow_mut(|timers| {
-            timers.waiting.get_mut(&timer).map(|timer| std::mem::replace(&mut timer.waker, waker))
+            let at = timers.place(timer)?;
+            Some(std::mem::replace(&mut timers.waiting[at].1.waker, waker))
         });
         old.is_some()
     }
 
     fn fire(timer: u64) {
-        let fired = TIMERS.with_borrow_mut(|timers| timers.waiting.remove(&timer));
+        let fired = TIMERS.with_borrow_mut(|timers| timers.take(timer));
         if let Some(fired) = fired {
             fired.waker.wake_by_ref();
         }
     }
 
     fn stop(timer: u64) {
-        let stopped = TIMERS.with_borrow_mut(|timers| timers.waiting.remove(&timer));
+        let stopped = TIMERS.with_borrow_mut(|timers| timers.take(timer));
         if let Some(stopped) = stopped {
             clear_timeout(&stopped.handle);
         }

@@ -11,6 +11,7 @@ mod deadline;
 mod failure;
 mod group;
 mod hand;
+mod read;
 mod run;
 mod timestamp;
 mod trace;
