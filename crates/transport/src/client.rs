@@ -17,6 +17,7 @@ mod attempt;
 #[cfg(target_arch = "wasm32")]
 mod browser;
 mod carrier;
+mod decode;
 mod events;
 #[cfg(not(target_arch = "wasm32"))]
 mod http1;
@@ -26,6 +27,7 @@ mod limits;
 mod retry;
 
 use carrier::{Carrier, Outgoing};
+use decode::decode;
 pub use events::EventStream;
 #[cfg(not(target_arch = "wasm32"))]
 pub use in_process::InProcess;
@@ -120,7 +122,7 @@ impl Client {
         let shape = endpoint.shape();
         let encoded = encode(&shape, &request)?;
         let body = self.call_encoded(ctx, &shape, encoded).await?;
-        Ok(serde_json::from_slice(&body).map_err(|error| not_as_declared(&shape, &error))?)
+        Ok(decode(&body).map_err(|error| not_as_declared(&shape, &error))?)
     }
 
     /// Opens `events`. It goes on by itself after a lost connection, from the last event that it saw.
@@ -177,7 +179,7 @@ fn outgoing(ctx: &Context, shape: &Shape, encoded: Encoded) -> Result<Outgoing, 
     Ok(Outgoing { method: shape.method.into(), target: encoded.target, headers, body })
 }
 
-fn not_as_declared(shape: &Shape, error: &serde_json::Error) -> Failure {
+fn not_as_declared(shape: &Shape, error: &dyn fmt::Display) -> Failure {
     Failure::new(Kind::Internal, "the service answered something else than its endpoint says").with_log(
         format!("the response of {} {} is not as declared: {error}", shape.method.as_str(), shape.path),
     )

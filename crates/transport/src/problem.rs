@@ -1,29 +1,29 @@
 //! Problem details (RFC 9457): a failure as it crosses the wire, and back.
+#[cfg(not(target_arch = "wasm32"))]
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+#[cfg(not(target_arch = "wasm32"))]
+use serde::Serialize;
 use serde_json::Value;
-use staffa_context::{Failure, Kind};
+use staffa_context::{Failure, Kind, parse, read};
 
 /// The prefix of every problem type; the kind's label follows.
 pub(crate) const TYPE_PREFIX: &str = "urn:staffa:problem:";
 
 /// The body of `application/problem+json`.
-#[derive(Debug, Serialize, Deserialize)]
+#[cfg(not(target_arch = "wasm32"))]
+#[derive(Debug, Serialize)]
 pub(crate) struct Details<'a> {
-    #[serde(rename = "type", default)]
+    #[serde(rename = "type")]
     pub(crate) kind: Cow<'a, str>,
-    #[serde(default)]
     pub(crate) title: Cow<'a, str>,
-    #[serde(default)]
     pub(crate) status: u16,
-    #[serde(default)]
     pub(crate) detail: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "Value::is_null")]
+    #[serde(skip_serializing_if = "Value::is_null")]
     pub(crate) details: Value,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) request_id: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) trace_id: Option<String>,
 }
 
@@ -72,23 +72,28 @@ pub(crate) fn title(kind: Kind) -> &'static str {
 ///
 /// An answer that is no problem of ours, such as a proxy's, is judged by its status.
 pub(crate) fn failure_of(status: u16, body: &[u8]) -> Failure {
-    let Ok(details) = serde_json::from_slice::<Details<'_>>(body) else {
+    let told = parse(body).ok().and_then(|value| match value {
+        Value::Object(problem) => Some(problem),
+        _ => None,
+    });
+    let Some(mut problem) = told else {
         return Failure::new(kind_of_status(status), format!("the service answered {status}"));
     };
-    let kind = details.kind.strip_prefix(TYPE_PREFIX).and_then(kind_of_label);
-    let words = if details.detail.is_empty() { &details.title } else { &details.detail };
-    let words = if words.is_empty() { format!("the service answered {status}") } else { words.to_string() };
+    let text = |name: &str| problem.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let kind = text("type").and_then(|kind| kind.strip_prefix(TYPE_PREFIX)).and_then(kind_of_label);
+    let words = text("detail").or_else(|| text("title")).map(str::to_owned);
+    let words = words.unwrap_or_else(|| format!("the service answered {status}"));
+    let log = text("request_id").map(|id| format!("{words} (request {id})"));
     let failure = Failure::new(kind.unwrap_or_else(|| kind_of_status(status)), words);
-    let request = details.request_id.map(|id| format!("{} (request {id})", failure.words));
-    let failure = failure.with_details(details.details);
-    match request {
+    let failure = failure.with_details(problem.remove("details").unwrap_or_default());
+    match log {
         Some(log) => failure.with_log(log),
         None => failure,
     }
 }
 
 fn kind_of_label(label: &str) -> Option<Kind> {
-    serde_json::from_value(Value::String(label.to_owned())).ok()
+    read(&Value::String(label.to_owned())).ok()
 }
 
 fn kind_of_status(status: u16) -> Kind {

@@ -10,6 +10,7 @@ use crate::path::{self, Segment};
 mod decode;
 #[cfg(not(target_arch = "wasm32"))]
 mod text;
+mod write;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use decode::{Input, gather};
@@ -26,12 +27,21 @@ pub(crate) struct Encoded {
 /// # Errors
 /// [`Kind::Invalid`] when a value cannot travel where it must: an empty path segment, a structure in a query.
 pub(crate) fn encode(shape: &Shape, request: &impl Serialize) -> Result<Encoded, Failure> {
-    let value = serde_json::to_value(request).map_err(|error| refused(error.to_string()))?;
+    encode_value(shape, serde_json::to_value(request))
+}
+
+/// The part that does not depend on the type, so that it is compiled once.
+fn encode_value(shape: &Shape, value: serde_json::Result<Value>) -> Result<Encoded, Failure> {
+    let value = value.map_err(|error| refused(error.to_string()))?;
     let mut fields = match value {
         Value::Object(fields) => fields,
         Value::Null => Map::new(),
         value => match sole_param(shape) {
-            Some(name) => Map::from_iter([(name.to_owned(), value)]),
+            Some(name) => {
+                let mut fields = Map::new();
+                fields.insert(name.to_owned(), value);
+                fields
+            }
             None => return whole(shape, &value),
         },
     };
@@ -40,7 +50,7 @@ pub(crate) fn encode(shape: &Shape, request: &impl Serialize) -> Result<Encoded,
         encode_query(&mut target, &fields)?;
         return Ok(Encoded { target, body: None });
     }
-    let body = if fields.is_empty() { None } else { Some(Value::Object(fields).to_string().into_bytes()) };
+    let body = if fields.is_empty() { None } else { Some(write::json(&Value::Object(fields)).into_bytes()) };
     Ok(Encoded { target, body })
 }
 
@@ -53,7 +63,7 @@ fn sole_param(shape: &Shape) -> Option<&'static str> {
 /// A request that is no structure is the whole body.
 fn whole(shape: &Shape, value: &Value) -> Result<Encoded, Failure> {
     if shape.method.has_body() && path::params(shape.path).next().is_none() {
-        return Ok(Encoded { target: shape.path.to_owned(), body: Some(value.to_string().into_bytes()) });
+        return Ok(Encoded { target: shape.path.to_owned(), body: Some(write::json(&value).into_bytes()) });
     }
     Err(refused("a request that is no structure has no place in this endpoint".to_owned()))
 }
@@ -104,7 +114,7 @@ fn encode_query(target: &mut String, fields: &Map<String, Value>) -> Result<(), 
 fn plain(name: &str, value: &Value) -> Result<String, Failure> {
     match value {
         Value::String(text) => Ok(text.clone()),
-        Value::Number(number) => Ok(number.to_string()),
+        Value::Number(_) => Ok(write::json(value)),
         Value::Bool(flag) => Ok(flag.to_string()),
         _ => Err(refused(format!("`{name}` is no plain value, so it cannot travel in the address"))),
     }

@@ -10,8 +10,9 @@ use std::task::{Context as Task, Poll};
 use bytes::Bytes;
 use futures_channel::{mpsc, oneshot};
 use futures_core::Stream;
-use http::{HeaderMap, HeaderName, HeaderValue};
-use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, HeaderValue};
+use js_sys::{Function, Object, Promise, Reflect, Uint8Array};
 use staffa_context::BoxFuture;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -162,17 +163,12 @@ async fn read(reader: &ReadableStreamDefaultReader) -> Result<Option<Bytes>, JsV
     Ok(Some(bytes.to_vec().into()))
 }
 
+/// The only header that a client reads. Names are not parsed: their table would be a tenth of a small page.
 fn headers(response: &Response) -> HeaderMap {
     let mut map = HeaderMap::new();
-    let pairs = js_sys::try_iter(&response.headers()).ok().flatten();
-    for pair in pairs.into_iter().flatten().filter_map(Result::ok) {
-        let pair: Array = pair.unchecked_into();
-        let (name, value) = (pair.get(0).as_string(), pair.get(1).as_string());
-        if let (Some(name), Some(value)) = (name, value)
-            && let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value))
-        {
-            map.append(name, value);
-        }
+    let value = response.headers().get(RETRY_AFTER.as_str()).ok().flatten();
+    if let Some(Ok(value)) = value.map(HeaderValue::try_from) {
+        map.insert(RETRY_AFTER, value);
     }
     map
 }

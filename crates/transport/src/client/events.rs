@@ -12,6 +12,7 @@ use staffa_context::{BoxFuture, Cause, Context, Failure, Kind};
 
 use super::attempt::Refusal;
 use super::carrier::{Chunks, Outgoing};
+use super::decode::decode;
 use super::{Client, retry};
 use crate::endpoint::Shape;
 use crate::header;
@@ -65,7 +66,7 @@ impl<T: DeserializeOwned, E: From<Failure>> Stream for EventStream<T, E> {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Task<'_>) -> Poll<Option<Self::Item>> {
         let polled = self.raw.poll_next(cx);
         polled.map(|event| {
-            let typed = event?.and_then(|(id, data)| match serde_json::from_str(&data) {
+            let typed = event?.and_then(|(id, data)| match decode(data.as_bytes()) {
                 Ok(data) => Ok((id, data)),
                 Err(error) => {
                     self.raw.state = State::Over;
