@@ -37,6 +37,7 @@ mod quotes;
 pub mod size;
 pub mod stock;
 mod token;
+mod told;
 
 pub use catalog::{Catalog, Prices};
 pub use country::Country;

@@ -71,8 +71,13 @@ pub struct Line {
 impl Basket {
     /// The different codes, in order.
     pub fn codes(&self) -> Vec<String> {
-        let codes: std::collections::BTreeSet<&String> = self.lines.iter().map(|line| &line.code).collect();
-        codes.into_iter().cloned().collect()
+        let mut codes: Vec<String> = Vec::with_capacity(self.lines.len());
+        for line in &self.lines {
+            if let Err(place) = codes.binary_search(&line.code) {
+                codes.insert(place, line.code.clone());
+            }
+        }
+        codes
     }
 
     /// Whether it has lines, not too many of them, and a country that the shop sells to.
@@ -227,8 +232,7 @@ pub fn quote(
 ) -> Result<Quote, QuoteError> {
     ctx.check()?;
     let country = basket.check()?;
-    let products: BTreeMap<&str, &Product> =
-        prices.products.iter().map(|product| (product.code.as_str(), product)).collect();
+    let products = by_code(&prices.products);
     let lines = priced(&basket.lines, &products)?;
     let promotions = promotion::apply(&lines, basket.coupon.as_deref(), now)?;
     let packing = packing::pack(ctx, &goods(&lines, &products))?;
@@ -247,6 +251,15 @@ pub fn quote(
 /// A place in a list that was checked to be short.
 fn place(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+fn by_code(products: &[Product]) -> BTreeMap<&str, &Product> {
+    let mut by_code = BTreeMap::new();
+    // One by one: to collect links a sort, and the page loads this code.
+    for product in products {
+        by_code.insert(product.code.as_str(), product);
+    }
+    by_code
 }
 
 fn priced(lines: &[Line], products: &BTreeMap<&str, &Product>) -> Result<Vec<QuotedLine>, QuoteError> {

@@ -9,10 +9,11 @@ use uuid::Uuid;
 
 use crate::order::{REFERENCE, State, WrongState};
 use crate::quote::{Quote, QuoteError};
+use crate::told;
 
 /// Why an order was not placed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
-#[serde(tag = "error", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum PlaceError {
     /// The server comes to another quote than the caller was given, or that one is too old.
     #[error("the quote has changed or is older than 15 minutes; look at the new one and order again")]
@@ -73,14 +74,14 @@ impl Fail for PlaceError {
         match self {
             Self::Quote(error) => error.details(),
             Self::Failed(failure) => failure.details.clone(),
-            told => serde_json::to_value(told).unwrap_or_default(),
+            other => told::details(other),
         }
     }
 }
 
 impl From<Failure> for PlaceError {
     fn from(failure: Failure) -> Self {
-        if let Ok(told) = Self::deserialize(&failure.details) {
+        if let Some(told) = told::error(&failure.details) {
             return told;
         }
         match QuoteError::from(failure) {
@@ -101,7 +102,7 @@ impl From<QuoteError> for PlaceError {
 
 /// Why an order was not found or changed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
-#[serde(tag = "error", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum OrderError {
     /// There is no such order.
     #[error("there is no order {id}")]
@@ -142,14 +143,14 @@ impl Fail for OrderError {
     fn details(&self) -> Value {
         match self {
             Self::Failed(failure) => failure.details.clone(),
-            told => serde_json::to_value(told).unwrap_or_default(),
+            other => told::details(other),
         }
     }
 }
 
 impl From<Failure> for OrderError {
     fn from(failure: Failure) -> Self {
-        Self::deserialize(&failure.details).unwrap_or(Self::Failed(failure))
+        told::error(&failure.details).unwrap_or(Self::Failed(failure))
     }
 }
 

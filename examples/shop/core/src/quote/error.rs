@@ -6,11 +6,11 @@ use serde_json::Value;
 use staffa_context::{Cause, Fail, Failure, Kind, Timestamp};
 
 use super::{AGREED_MAX, LINES_MAX, QUANTITY_MAX};
-use crate::{Money, MoneyError};
+use crate::{Money, MoneyError, told};
 
 /// Why a basket has no quote. Lines are counted from 0.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
-#[serde(tag = "error", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum QuoteError {
     /// The basket has no lines.
     #[error("the basket is empty; put something into it")]
@@ -111,14 +111,14 @@ impl Fail for QuoteError {
     fn details(&self) -> Value {
         match self {
             Self::Failed(failure) => failure.details.clone(),
-            told => serde_json::to_value(told).unwrap_or_default(),
+            other => told::details(other),
         }
     }
 }
 
 impl From<Failure> for QuoteError {
     fn from(failure: Failure) -> Self {
-        Self::deserialize(&failure.details).unwrap_or(Self::Failed(failure))
+        told::error(&failure.details).unwrap_or(Self::Failed(failure))
     }
 }
 

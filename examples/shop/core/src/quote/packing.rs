@@ -232,7 +232,7 @@ fn floors(items: &[Item], order: &[usize]) -> Vec<[u32; 3]> {
 
 fn by_volume(items: &[Item]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..items.len()).collect();
-    order.sort_by_key(|at| {
+    order.sort_unstable_by_key(|at| {
         let size = items[*at].size;
         std::cmp::Reverse((size.volume(), size.x.max(size.y).max(size.z), std::cmp::Reverse(*at)))
     });
