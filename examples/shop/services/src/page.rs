@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use schemars::JsonSchema;
@@ -33,11 +34,7 @@ const FILES_MAX: usize = 100;
 pub(crate) async fn compose(_ctx: &Context, service: &mut Service<Settings>) -> staffa::Result<()> {
     service.handle(BEHIND, &Arc::new(Requests(service.recent())), Requests::behind);
     if let Some(folder) = &service.settings.folder {
-        let files = Arc::new(Files::read(folder)?);
-        service.mount(Router::new().fallback(move |uri: Uri, headers: HeaderMap| {
-            let files = Arc::clone(&files);
-            async move { files.answer(&uri, &headers) }
-        }));
+        service.mount(Files::read(folder)?.routes());
     }
     Ok(())
 }
@@ -83,8 +80,8 @@ fn text(value: &SpanValue) -> String {
     }
 }
 
-/// The page's files, in memory, each also compressed.
-struct Files(BTreeMap<String, File>);
+/// The page's files by their path, in memory, each also compressed.
+struct Files(BTreeMap<String, Arc<File>>);
 
 struct File {
     kind: &'static str,
@@ -102,16 +99,18 @@ impl Files {
         for entry in std::fs::read_dir(folder).map_err(told)? {
             let entry = entry.map_err(told)?;
             let meta = entry.metadata().map_err(told)?;
-            if !meta.is_file() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            // Braces would make a parameter of the route.
+            if !meta.is_file() || name.contains(['{', '}']) {
                 continue;
             }
-            let name = entry.file_name().to_string_lossy().into_owned();
             if meta.len() > FILE_MAX || files.len() == FILES_MAX {
                 let words =
                     format!("page.folder: {name} is over {FILE_MAX} bytes, or one of over {FILES_MAX} files");
                 return Err(staffa::Error::settings(words));
             }
-            files.insert(format!("/{name}"), File::new(&name, std::fs::read(entry.path()).map_err(told)?)?);
+            let file = File::new(&name, std::fs::read(entry.path()).map_err(told)?)?;
+            files.insert(format!("/{name}"), Arc::new(file));
         }
         if !files.contains_key("/index.html") {
             return Err(staffa::Error::settings(format!(
@@ -122,12 +121,12 @@ impl Files {
         Ok(Self(files))
     }
 
-    fn answer(&self, uri: &Uri, headers: &HeaderMap) -> Response {
-        let path = if uri.path() == "/" { "/index.html" } else { uri.path() };
-        match self.0.get(path) {
-            Some(file) => file.answer(headers),
-            None => (StatusCode::NOT_FOUND, "there is no such page\n").into_response(),
-        }
+    /// A route for each file: what nothing answers is the whole process's to say.
+    fn routes(self) -> Router {
+        let index = self.0.get("/index.html").map(|index| ("/".to_owned(), Arc::clone(index)));
+        self.0.into_iter().chain(index).fold(Router::new(), |router, (path, file)| {
+            router.route(&path, get(async move |headers: HeaderMap| file.answer(&headers)))
+        })
     }
 }
 
