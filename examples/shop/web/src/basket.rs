@@ -64,14 +64,10 @@ impl Contents {
 
     /// The colour of a product in the drawing of boxes; none for what is not packed.
     pub fn colour(&self, code: &str) -> Option<usize> {
-        let mut goods: Vec<&str> = self
-            .lines
-            .iter()
-            .filter(|line| line.product.goods)
-            .map(|line| line.product.code.as_str())
-            .collect();
-        goods.sort_unstable();
-        goods.iter().position(|other| *other == code).map(|at| at % COLOURS)
+        let goods = || self.lines.iter().map(|line| &line.product).filter(|product| product.goods);
+        goods().find(|product| product.code == code)?;
+        // As in `Packing::items`, which are in the order of codes.
+        Some(goods().filter(|product| product.code.as_str() < code).count() % COLOURS)
     }
 
     /// The lines as a list, each with its amount's place left empty.
@@ -144,8 +140,8 @@ mod tests {
     #[test]
     fn colours_follow_the_order_in_which_the_core_packs() {
         let mut contents = Contents::default();
-        ["B", "POST", "A"].into_iter().for_each(|code| contents.add(product(code), 1));
-        assert_eq!(["A", "B", "POST"].map(|code| contents.colour(code)), [Some(0), Some(1), None]);
+        ["20", "POST", "10"].into_iter().for_each(|code| contents.add(product(code), 1));
+        assert_eq!(["10", "20", "POST"].map(|code| contents.colour(code)), [Some(0), Some(1), None]);
     }
 
     #[test]

@@ -1,6 +1,4 @@
 //! What was behind a click: the page's own spans and the server's, as a waterfall.
-use std::collections::BTreeSet;
-
 use shop_contract::Passage;
 
 use crate::html::Html;
@@ -35,8 +33,11 @@ pub fn waterfall(page: &[Passage], server: &[Passage]) -> Waterfall {
         passage.start_micros = passage.start_micros.saturating_add(moved);
         passage
     });
-    let mut all: Vec<Passage> = page.iter().cloned().chain(server).collect();
-    all.sort_by_key(|passage| passage.start_micros);
+    let mut all: Vec<Passage> = Vec::with_capacity(page.len() + server.len());
+    for passage in page.iter().cloned().chain(server) {
+        let place = all.partition_point(|other| other.start_micros <= passage.start_micros);
+        all.insert(place, passage);
+    }
     let first = all.first().map_or(0, |passage| passage.start_micros);
     let end = all.iter().map(|passage| after(first, passage.start_micros) + passage.micros).max();
     Waterfall { rows: rows(&all, first), micros: end.unwrap_or(0), moved }
@@ -65,8 +66,8 @@ fn offset(page: &[Passage], server: &[Passage]) -> i64 {
 
 /// Each operation under its parent, siblings by their start; those whose parent is not known come at the top.
 fn rows(all: &[Passage], first: i64) -> Vec<Row> {
-    let known: BTreeSet<&str> = all.iter().map(|passage| passage.span.as_str()).collect();
-    let is_top = |passage: &&Passage| !passage.parent.as_deref().is_some_and(|parent| known.contains(parent));
+    let is_known = |span: &str| all.iter().any(|passage| passage.span == span);
+    let is_top = |passage: &&Passage| !passage.parent.as_deref().is_some_and(is_known);
     let mut rows = Vec::with_capacity(all.len());
     let mut open: Vec<(usize, &Passage)> = all.iter().filter(is_top).rev().map(|top| (0, top)).collect();
     while let Some((depth, passage)) = open.pop() {

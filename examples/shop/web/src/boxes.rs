@@ -74,12 +74,12 @@ fn painted(parcel: &Parcel, look: Look) -> Vec<Block> {
     let shown = look.units.unwrap_or(parcel.placements.len());
     let placed = parcel.placements.iter().take(shown);
     let mut left: Vec<Block> = placed.map(|placed| Block::new(placed, parcel.inner, look.turn)).collect();
-    left.sort_unstable_by_key(Block::depth);
     let mut order = Vec::with_capacity(left.len());
     while !left.is_empty() {
-        // Blocks that hide each other in a ring have no order; then the farthest goes first.
         let free = |block: &Block| !left.iter().any(|other| other.is_behind(block));
-        let next = left.iter().position(free).unwrap_or(0);
+        // Blocks that hide each other in a ring have no order; then the farthest goes first.
+        let farthest = || (0..left.len()).min_by_key(|at| left[*at].depth());
+        let next = left.iter().position(free).or_else(farthest).unwrap_or(0);
         order.push(left.remove(next));
     }
     order

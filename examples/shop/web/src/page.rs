@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use staffa_context::{Cancel, Cause, Context, Fail, Instruments};
+use staffa_context::{Cancel, Cause, Context, Fail, Instruments, Span};
 use staffa_transport::Client;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -131,24 +131,16 @@ impl Page {
         }
     }
 
-    /// Runs what a click asks for within its deadline, as a trace of its own, and draws what was behind it.
-    async fn act<T, E: Fail>(
-        self: &Rc<Self>,
-        ctx: &Context,
-        name: &'static str,
-        work: impl AsyncFnOnce(&Context) -> Result<T, E>,
-    ) -> Result<T, E> {
-        let mut span = ctx.span(name);
-        let trace = span.trace();
-        let result = work(&span.clone()).await;
-        if let Err(error) = &result {
-            span.fail(error.words());
+    /// Ends an operation that a click asked for, and draws what was behind it.
+    fn ended<T, E: Fail>(self: &Rc<Self>, mut click: Span, result: &Result<T, E>) {
+        if let Err(error) = result {
+            click.fail(error.words());
         }
-        drop(span);
+        let trace = click.trace();
+        drop(click);
         if let Some(trace) = trace {
             self.look_behind(trace.trace_id);
         }
-        result
     }
 
     /// Starts work that a click asked for.

@@ -1,10 +1,10 @@
 //! What the page and its worker say to each other: one question and one answer, as JSON.
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use shop_core::{Basket, PriceList, Quote, QuoteError, quote};
-use staffa_context::{Context, Fail, Failure, Kind, Timestamp};
+use staffa_context::{Context, Fail, Failure, Kind, NotRead, Timestamp, parse, read};
 
 /// A quote that is wanted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,33 +30,32 @@ pub struct Computed {
     pub refused: Option<Refused>,
 }
 
-/// A failure on its way from the worker.
+/// A failure on its way from the worker: what the page shows of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Refused {
     kind: Kind,
     words: String,
-    details: Value,
 }
 
-impl Refused {
-    fn of(error: &dyn Fail) -> Self {
-        Self { kind: error.kind(), words: error.words().into_owned(), details: error.details() }
-    }
+fn message<T: DeserializeOwned>(json: &str) -> Result<T, NotRead> {
+    read(&parse(json.as_bytes())?)
 }
 
-impl From<Refused> for Failure {
-    fn from(refused: Refused) -> Self {
-        Self::new(refused.kind, refused.words).with_details(refused.details)
+impl Ask {
+    /// What the worker reads.
+    pub fn json(&self) -> String {
+        // Maps with text keys, lists, text and integers: its JSON cannot fail.
+        serde_json::to_string(self).unwrap_or_default()
     }
 }
 
 /// The worker's side: computes what is asked, within its budget.
 pub fn answer(ctx: &Context, ask: &str) -> String {
     let started = ctx.clock().now();
-    let made = serde_json::from_str(ask)
-        .map_err(|error| {
+    let made = message(ask)
+        .map_err(|NotRead| {
             let words = "the worker was asked something that it does not understand";
-            QuoteError::Failed(Failure::new(Kind::Internal, words).with_log(error.to_string()))
+            QuoteError::Failed(Failure::new(Kind::Internal, words))
         })
         .and_then(|ask: Ask| {
             let ctx = ctx.with_timeout(Duration::from_millis(ask.budget_millis));
@@ -65,7 +64,7 @@ pub fn answer(ctx: &Context, ask: &str) -> String {
     let took = ctx.clock().now().saturating_duration_since(started);
     let (quote, refused) = match made {
         Ok(quote) => (Some(quote), None),
-        Err(error) => (None, Some(Refused::of(&error))),
+        Err(error) => (None, Some(Refused { kind: error.kind(), words: error.words().into_owned() })),
     };
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     // Maps with text keys, lists, text and integers: its JSON cannot fail.
@@ -75,16 +74,14 @@ pub fn answer(ctx: &Context, ask: &str) -> String {
 /// The page's side: the quote and how long it took.
 ///
 /// # Errors
-/// The worker's, as its own code would have given it here.
-pub fn read(answer: &str) -> Result<(Quote, u64), QuoteError> {
-    let not_understood =
-        |log: String| Failure::new(Kind::Internal, "the worker's answer is not as declared").with_log(log);
-    let computed: Computed =
-        serde_json::from_str(answer).map_err(|error| not_understood(error.to_string()))?;
+/// The worker's, with its kind and words.
+pub fn quoted(answer: &str) -> Result<(Quote, u64), QuoteError> {
+    let not_understood = || Failure::new(Kind::Internal, "the worker's answer is not as declared");
+    let computed: Computed = message(answer).map_err(|NotRead| not_understood())?;
     match (computed.quote, computed.refused) {
         (Some(quote), _) => Ok((quote, computed.micros)),
-        (None, Some(refused)) => Err(Failure::from(refused).into()),
-        (None, None) => Err(not_understood("neither a quote nor a reason".to_owned()).into()),
+        (None, Some(refused)) => Err(QuoteError::Failed(Failure::new(refused.kind, refused.words))),
+        (None, None) => Err(QuoteError::Failed(not_understood())),
     }
 }
 
@@ -129,9 +126,9 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
     use shop_core::{Basket, Line, Money, PriceList, Product, QuoteError, quote};
-    use staffa_context::{Context, Kind, Timestamp};
+    use staffa_context::{Context, Fail, Kind, Timestamp};
 
-    use super::{Ask, Comparison, answer, compare, read};
+    use super::{Ask, Comparison, answer, compare, quoted};
 
     fn ask(quantity: i64) -> Ask {
         let product = Product::new("85123A", "WHITE HANGING HEART T-LIGHT HOLDER", Money::pence(255));
@@ -148,7 +145,7 @@ mod tests {
     }
 
     fn answered(ask: &Ask) -> Result<(shop_core::Quote, u64), QuoteError> {
-        read(&answer(&Context::background(), &serde_json::to_string(ask).unwrap()))
+        quoted(&answer(&Context::background(), &ask.json()))
     }
 
     #[test]
@@ -160,13 +157,15 @@ mod tests {
     }
 
     #[test]
-    fn the_worker_gives_the_cores_own_error() {
-        assert_eq!(answered(&ask(0)).unwrap_err(), QuoteError::Quantity { line: 0, quantity: 0 });
+    fn the_worker_gives_the_words_of_the_cores_own_error() {
+        let error = answered(&ask(0)).unwrap_err();
+        let own = QuoteError::Quantity { line: 0, quantity: 0 };
+        assert_eq!((error.kind(), error.words()), (own.kind(), own.words()));
         let late = Ask { budget_millis: 0, ..ask(1) };
         let error = answered(&late).unwrap_err();
         assert!(matches!(error, QuoteError::Failed(failure) if failure.kind == Kind::DeadlineExceeded));
-        assert!(matches!(read(&answer(&Context::background(), "{")), Err(QuoteError::Failed(_))));
-        assert!(matches!(read("{}"), Err(QuoteError::Failed(_))));
+        assert!(matches!(quoted(&answer(&Context::background(), "{")), Err(QuoteError::Failed(_))));
+        assert!(matches!(quoted("{}"), Err(QuoteError::Failed(_))));
     }
 
     #[test]

@@ -19,7 +19,7 @@ addEventListener("unhandledrejection", (event) => isTrap(event.reason) && stoppe
 document.getElementById("reload").addEventListener("click", () => location.reload());
 
 try {
-  await init();
+  await init({ module_or_path: new URL("shop_web_bg.wasm", import.meta.url) });
   start();
   document.body.dataset.ready = "yes";
 } catch (error) {

@@ -1,37 +1,40 @@
 //! What went wrong, in plain words, and the way to try it again.
-use std::rc::Rc;
-
 use staffa_context::{Fail, Kind};
 
 use super::{Page, dom};
 
+/// What is done again when the visitor wishes so.
+pub(super) type Again = Box<dyn FnOnce()>;
+
 /// The error that is shown.
 #[derive(Default)]
 pub(super) struct Banner {
-    again: Option<Rc<dyn Fn()>>,
+    again: Option<Again>,
 }
 
 impl Page {
     /// Shows why something failed. A visitor's own cancellation is no error.
-    pub(super) fn show_error(&self, doing: &str, error: &dyn Fail, again: impl Fn() + 'static) {
-        if error.kind() == Kind::Cancelled {
-            return;
-        }
-        let words = match error.kind() {
-            Kind::Unavailable => "the shop’s server is away or too busy. Is it running?".into(),
-            Kind::DeadlineExceeded => "there was no answer in time.".into(),
-            _ => error.words(),
+    pub(super) fn show_error(&self, doing: &str, error: &impl Fail, again: Again) {
+        self.show_failure(doing, error.kind(), &error.words(), again);
+    }
+
+    fn show_failure(&self, doing: &str, kind: Kind, words: &str, again: Again) {
+        let words = match kind {
+            Kind::Cancelled => return,
+            Kind::Unavailable => "the shop’s server is away or too busy. Is it running?",
+            Kind::DeadlineExceeded => "there was no answer in time.",
+            _ => words,
         };
-        self.show_words(&[doing, ": ", &words].concat(), error.kind().label());
+        self.show_words(&[doing, ": ", words].concat(), kind.label());
         let may_help = matches!(
-            error.kind(),
+            kind,
             Kind::Unavailable
                 | Kind::Exhausted
                 | Kind::DeadlineExceeded
                 | Kind::UnknownOutcome
                 | Kind::Internal
         );
-        self.banner.borrow_mut().again = may_help.then(|| Rc::new(again) as Rc<dyn Fn()>);
+        self.banner.borrow_mut().again = may_help.then_some(again);
         dom::show("retry", may_help);
     }
 

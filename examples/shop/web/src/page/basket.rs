@@ -135,7 +135,9 @@ impl Page {
             return;
         }
         self.start(async move |page| {
-            let made = page.act(&ctx, name, async |ctx| page.quote_here(ctx).await).await;
+            let click = ctx.span(name);
+            let made = page.quote_here(&click).await;
+            page.ended(click, &made);
             if ctx.cause().is_none()
                 || made.as_ref().is_err_and(|error| error.kind() == Kind::DeadlineExceeded)
             {
@@ -181,7 +183,11 @@ impl Page {
                 self.show_no_quote(&error.words());
                 if !matches!(error.kind(), Kind::Invalid | Kind::TooLarge) {
                     let page = Rc::clone(self);
-                    self.show_error("There is no quote", &error, move || page.changed("quote again"));
+                    self.show_error(
+                        "There is no quote",
+                        &error,
+                        Box::new(move || page.changed("quote again")),
+                    );
                 }
             }
         }
@@ -262,7 +268,9 @@ impl Page {
         let ctx = self.basket.borrow_mut().in_hand.next(&self.ctx, PATIENCE);
         dom::set_text("compared", "Asking the server…");
         self.start(async move |page| {
-            let compared = page.act(&ctx, "compare with the server", async |ctx| page.both(ctx).await).await;
+            let click = ctx.span("compare with the server");
+            let compared = page.both(&click).await;
+            page.ended(click, &compared);
             match compared {
                 Ok((ours, theirs)) => {
                     let comparison = work::compare(&ours, &theirs);
@@ -274,7 +282,11 @@ impl Page {
                 Err(error) => {
                     dom::set_text("compared", "");
                     let again = Rc::clone(&page);
-                    page.show_error("The quotes were not compared", &error, move || again.compare());
+                    page.show_error(
+                        "The quotes were not compared",
+                        &error,
+                        Box::new(move || again.compare()),
+                    );
                 }
             }
         });

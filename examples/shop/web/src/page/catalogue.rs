@@ -71,8 +71,9 @@ impl Page {
         let ctx = self.catalogue.borrow_mut().in_hand.next(&self.ctx, PATIENCE);
         set_browsing(true);
         self.start(async move |page| {
-            let found =
-                page.act(&ctx, name, async |ctx| page.client.call(ctx, BROWSE, asked.clone()).await).await;
+            let click = ctx.span(name);
+            let found = page.client.call(&click, BROWSE, asked.clone()).await;
+            page.ended(click, &found);
             // Whoever cancelled this and asked for something newer is still browsing.
             let is_newest = ctx.cause().is_none() || page.catalogue.borrow().in_hand.0.is_none();
             if is_newest {
@@ -96,9 +97,13 @@ impl Page {
             }
             Err(error) => {
                 let page = Rc::clone(self);
-                self.show_error("The products did not come", &error, move || {
-                    page.fetch_products(name, asked.clone(), afresh);
-                });
+                self.show_error(
+                    "The products did not come",
+                    &error,
+                    Box::new(move || {
+                        page.fetch_products(name, asked.clone(), afresh);
+                    }),
+                );
             }
         }
     }

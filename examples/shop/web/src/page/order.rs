@@ -79,11 +79,9 @@ impl Page {
         dom::enable("place", false);
         let ctx = self.ctx.with_timeout(PATIENCE).with_value(CallKey(attempt.key.clone()));
         self.start(async move |page| {
-            let placed = page
-                .act(&ctx, "place the order", async |ctx| {
-                    page.client.call(ctx, PLACE, attempt.place.clone()).await
-                })
-                .await;
+            let click = ctx.span("place the order");
+            let placed = page.client.call(&click, PLACE, attempt.place.clone()).await;
+            page.ended(click, &placed);
             page.show_placed(attempt, placed);
         });
     }
@@ -107,9 +105,11 @@ impl Page {
                 // Whether it was placed is not known: the same key is sent again.
                 let page = Rc::clone(self);
                 dom::enable("place", true);
-                self.show_error("The order was not placed", &error, move || {
-                    page.try_to_place(attempt.clone())
-                });
+                self.show_error(
+                    "The order was not placed",
+                    &error,
+                    Box::new(move || page.try_to_place(attempt.clone())),
+                );
             }
         }
     }
@@ -146,8 +146,9 @@ impl Page {
         };
         let (ctx, action) = (self.ctx.with_timeout(PATIENCE), action.to_owned());
         self.start(async move |page| {
-            let done =
-                page.act(&ctx, name, async |ctx| page.client.call(ctx, endpoint, OrderOf { id }).await).await;
+            let click = ctx.span(name);
+            let done = page.client.call(&click, endpoint, OrderOf { id }).await;
+            page.ended(click, &done);
             match done {
                 Ok(order) => {
                     page.dismiss();
@@ -155,7 +156,11 @@ impl Page {
                 }
                 Err(error) => {
                     let again = Rc::clone(&page);
-                    page.show_error("The order stays as it is", &error, move || again.step(&action));
+                    page.show_error(
+                        "The order stays as it is",
+                        &error,
+                        Box::new(move || again.step(&action)),
+                    );
                 }
             }
             page.list_orders();
@@ -181,7 +186,7 @@ impl Page {
         self.start(async move |page| {
             if let Err(error) = page.follow(&ctx, id).await {
                 let again = Rc::clone(&page);
-                page.show_error("The order is no longer watched", &error, move || again.watch(id));
+                page.show_error("The order is no longer watched", &error, Box::new(move || again.watch(id)));
             }
         });
     }

@@ -57,7 +57,7 @@ impl QuoteWorker {
         let _stop = StopIfBusy { worker: self, asked: self.asked.get() };
         let superseded = |_| Failure::new(Kind::Cancelled, "a newer quote was asked for");
         let answer = ctx.run(answer).await.map_err(Failure::from)?;
-        work::read(&answer.map_err(superseded)??)
+        work::quoted(&answer.map_err(superseded)??)
     }
 
     fn ask(&self, ask: &Ask) -> Result<oneshot::Receiver<Answer>, Failure> {
@@ -73,9 +73,7 @@ impl QuoteWorker {
         };
         let (tx, rx) = oneshot::channel();
         *running.waiting.borrow_mut() = Some(tx);
-        // Maps with text keys, lists, text and integers: its JSON cannot fail.
-        let json = serde_json::to_string(ask).unwrap_or_default();
-        let _ = running.worker.post_message(&JsValue::from_str(&json));
+        let _ = running.worker.post_message(&JsValue::from_str(&ask.json()));
         Ok(rx)
     }
 
