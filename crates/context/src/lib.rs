@@ -57,6 +57,7 @@
 
 mod answer;
 mod blocking;
+pub mod canonical;
 mod cause;
 mod clock;
 mod context;

@@ -77,7 +77,6 @@
 //!
 //! It knows no SQL, no driver and no runtime, and builds for `wasm32-unknown-unknown`.
 
-pub mod canonical;
 mod commit;
 #[cfg(feature = "conformance")]
 pub mod conformance;

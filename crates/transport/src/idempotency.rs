@@ -5,8 +5,7 @@ use async_trait::async_trait;
 use http::HeaderMap;
 use serde::Serialize;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
-use staffa_context::{Context, Failure, IdempotencyKey, Kind};
+use staffa_context::{Context, Failure, IdempotencyKey, Kind, canonical};
 
 use crate::answer::Reply;
 use crate::header;
@@ -72,63 +71,20 @@ pub(crate) fn key(headers: &HeaderMap) -> Result<String, Failure> {
     }
 }
 
-/// SHA-256 of the request as JSON with sorted names and no white space.
+/// SHA-256 of the request as canonical JSON.
 pub(crate) fn digest(request: &impl Serialize) -> Result<[u8; 32], Failure> {
     let value = serde_json::to_value(request).map_err(|error| {
         Failure::new(Kind::Internal, "the service cannot read its own request").with_log(error.to_string())
     })?;
-    let mut text = String::new();
-    write_canonical(&mut text, &value);
-    Ok(Sha256::digest(text).into())
-}
-
-fn write_canonical(out: &mut String, value: &Value) {
-    let list = |out: &mut String,
-                open: char,
-                close: char,
-                items: &mut dyn Iterator<Item = (Option<&String>, &Value)>| {
-        out.push(open);
-        for (at, (name, value)) in items.enumerate() {
-            if at > 0 {
-                out.push(',');
-            }
-            if let Some(name) = name {
-                out.push_str(&Value::from(name.as_str()).to_string());
-                out.push(':');
-            }
-            write_canonical(out, value);
-        }
-        out.push(close);
-    };
-    match value {
-        Value::Array(values) => list(out, '[', ']', &mut values.iter().map(|value| (None, value))),
-        Value::Object(fields) => {
-            // The order of a map depends on features that other crates turn on.
-            let mut fields: Vec<_> = fields.iter().collect();
-            fields.sort_unstable_by_key(|(name, _)| *name);
-            list(out, '{', '}', &mut fields.into_iter().map(|(name, value)| (Some(name), value)));
-        }
-        plain => out.push_str(&plain.to_string()),
-    }
+    Ok(canonical::digest(&value))
 }
 
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
+    use super::key;
     use http::HeaderMap;
-    use serde_json::{Value, json};
-
-    use super::{key, write_canonical};
-
-    #[test]
-    fn names_are_sorted_at_every_depth() {
-        let value: Value = serde_json::from_str(r#"{"b":[{"d":1,"c":"\""}],"a":null}"#).unwrap();
-        let mut text = String::new();
-        write_canonical(&mut text, &value);
-        assert_eq!(text, r#"{"a":null,"b":[{"c":"\"","d":1}]}"#);
-        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), json!(value));
-    }
 
     #[test]
     fn a_key_is_visible_ascii() {

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use serde::Serialize;
 use serde_json::{Value, json};
 use staffa_context::Timestamp;
-use staffa_storage::{Error, Key, KeyPart, canonical, value};
+use staffa_context::canonical;
+use staffa_storage::{Error, Key, KeyPart, value};
 use uuid::Uuid;
 
 #[derive(Serialize)]
@@ -68,7 +69,6 @@ fn canonical_text_does_not_tell_the_order_of_fields_or_the_way_of_numbers() {
         canonical::digest(&json!({ "a": 1, "b": 2 })),
         canonical::digest(&json!({ "b": 2.0, "a": 1 }))
     );
-    assert_eq!(canonical::digest_of("q", &json!([])), Ok(canonical::digest(&json!([]))));
 }
 
 fn any_value() -> impl Strategy<Value = Value> {

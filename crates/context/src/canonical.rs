@@ -1,14 +1,11 @@
-//! Canonical JSON: one text for one value, whatever order a store gives its fields in.
+//! Canonical JSON: one text for one value, whatever order a store or a caller gives its fields in.
 //!
 //! No spaces; the keys of a map by their UTF-8 bytes; only `"`, `\` and control characters escaped; a number that is
 //! whole is written as a whole number (`1`, also when it came as `1.0`), any other with the fewest digits that read
 //! back as the same.
 
-use serde::Serialize;
 use serde_json::{Map, Number, Value};
 use sha2::{Digest, Sha256};
-
-use crate::{Result, value};
 
 /// The canonical JSON of a value.
 pub fn json(value: &Value) -> String {
@@ -17,18 +14,9 @@ pub fn json(value: &Value) -> String {
     text
 }
 
-/// SHA-256 of the canonical JSON of a value.
+/// SHA-256 of the canonical JSON of a value: the digest of a request, and of a stored document.
 pub fn digest(value: &Value) -> [u8; 32] {
     Sha256::digest(json(value).as_bytes()).into()
-}
-
-/// SHA-256 of the canonical JSON of what `serde` makes of this: the digest of a request.
-///
-/// # Errors
-///
-/// [`crate::Error::Invalid`] for what no store takes, at a path that begins with `path`.
-pub fn digest_of(path: &str, value: &(impl Serialize + ?Sized)) -> Result<[u8; 32]> {
-    Ok(digest(&value::of(path, value)?))
 }
 
 fn write(text: &mut String, value: &Value) {
