@@ -118,7 +118,7 @@ impl Waterfall {
         if let Some(failure) = &passage.failure {
             html.put("<span class=reason data-testid=behind-reason>").text(failure).put("</span>");
         }
-        notes(html, &passage.notes);
+        notes(html, passage);
         html.put("</td><td class=took>").text(&text::micros(passage.micros)).put("</td><td class=left>");
         if let Some(budget) = passage.budget_micros {
             html.text(&text::micros(budget));
@@ -141,14 +141,12 @@ impl Waterfall {
     }
 }
 
-/// What an operation noted: at most six, so that a row stays a row.
-fn notes(html: &mut Html, notes: &[(String, String)]) {
+/// What an operation noted and its name does not tell: at most six, so that a row stays a row.
+fn notes(html: &mut Html, passage: &Passage) {
     const SHOWN_MAX: usize = 6;
-    if notes.is_empty() {
-        return;
-    }
+    let is_untold = |value: &str| passage.name.split(' ').all(|word| word != value);
     html.put("<span class=notes>");
-    for (name, value) in notes.iter().take(SHOWN_MAX) {
+    for (name, value) in passage.notes.iter().filter(|(_, value)| is_untold(value)).take(SHOWN_MAX) {
         html.put("<span>").text(name).put(" <b>").text(value).put("</b></span>");
     }
     html.put("</span>");
@@ -208,6 +206,16 @@ mod tests {
         let drawn = waterfall(&[], &[passage("s1", "gone", 5, 1), passage("s2", "s2", 6, 1)]);
         assert_eq!(drawn.rows.len(), 1);
         assert_eq!(waterfall(&[], &[]).summary(), "Nothing yet.");
+    }
+
+    #[test]
+    fn what_a_name_tells_is_not_noted_again() {
+        let mut read = passage("s1", "", 0, 10);
+        read.name = "sqlite get product".into();
+        read.notes =
+            [("kind", "product"), ("run_us", "58")].map(|(name, value)| (name.into(), value.into())).into();
+        let drawn = waterfall(&[], &[read]).html();
+        assert!(drawn.contains("run_us <b>58</b>") && !drawn.contains("kind"), "{drawn}");
     }
 
     #[test]
