@@ -3,8 +3,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use staffa_context::{Context, Failure, Kind};
@@ -26,7 +24,7 @@ mod in_process;
 mod limits;
 mod retry;
 
-use carrier::{Carrier, Outgoing};
+use carrier::{Carrier, Headers, Outgoing};
 use decode::decode;
 pub use events::EventStream;
 #[cfg(not(target_arch = "wasm32"))]
@@ -163,20 +161,21 @@ impl fmt::Debug for Client {
 
 /// A call without what changes from one try to the next.
 fn outgoing(ctx: &Context, shape: &Shape, encoded: Encoded) -> Result<Outgoing, Failure> {
-    let mut headers = HeaderMap::new();
-    headers.insert(ACCEPT, HeaderValue::from_static(header::JSON));
+    let mut headers = Headers::default();
+    headers.add(header::name::ACCEPT, header::JSON);
     if encoded.body.is_some() {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(header::JSON));
+        headers.add(header::name::CONTENT_TYPE, header::JSON);
     }
     if shape.keyed {
         let key = ctx.value().map_or_else(|| ctx.uuid().to_string(), |CallKey(key)| key.clone());
-        let value = HeaderValue::try_from(key).map_err(|_| {
-            Failure::new(Kind::Invalid, "an idempotency key has visible ASCII characters only")
-        })?;
-        headers.insert(header::IDEMPOTENCY_KEY, value);
+        if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let words = "an idempotency key has visible ASCII characters only";
+            return Err(Failure::new(Kind::Invalid, words));
+        }
+        headers.add(header::name::IDEMPOTENCY_KEY, key);
     }
     let body = encoded.body.map(Bytes::from);
-    Ok(Outgoing { method: shape.method.into(), target: encoded.target, headers, body })
+    Ok(Outgoing { method: shape.method, target: encoded.target, headers, body })
 }
 
 fn not_as_declared(shape: &Shape, error: &dyn fmt::Display) -> Failure {

@@ -33,6 +33,7 @@ impl Method {
     }
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 impl From<Method> for http::Method {
     fn from(method: Method) -> Self {
         match method {
@@ -162,7 +163,8 @@ impl<Q, R, E> Endpoint<Q, R, E> {
     /// One sentence for the OpenAPI document.
     #[must_use]
     pub const fn summary(mut self, summary: &'static str) -> Self {
-        self.summary = summary;
+        // A page has no document to put it into, and need not load it.
+        self.summary = if cfg!(target_arch = "wasm32") { "" } else { summary };
         self
     }
 
@@ -244,7 +246,8 @@ impl<Q, T, E> Events<Q, T, E> {
     /// One sentence for the OpenAPI document.
     #[must_use]
     pub const fn summary(mut self, summary: &'static str) -> Self {
-        self.summary = summary;
+        // A page has no document to put it into, and need not load it.
+        self.summary = if cfg!(target_arch = "wasm32") { "" } else { summary };
         self
     }
 

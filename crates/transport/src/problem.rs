@@ -76,7 +76,7 @@ pub(crate) fn failure_of(status: u16, body: &[u8]) -> Failure {
         Value::Object(problem) => Some(problem),
         _ => None,
     });
-    let Some(mut problem) = told else {
+    let Some(problem) = told else {
         return Failure::new(kind_of_status(status), format!("the service answered {status}"));
     };
     let text = |name: &str| problem.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
@@ -85,7 +85,7 @@ pub(crate) fn failure_of(status: u16, body: &[u8]) -> Failure {
     let words = words.unwrap_or_else(|| format!("the service answered {status}"));
     let log = text("request_id").map(|id| format!("{words} (request {id})"));
     let failure = Failure::new(kind.unwrap_or_else(|| kind_of_status(status)), words);
-    let failure = failure.with_details(problem.remove("details").unwrap_or_default());
+    let failure = failure.with_details(problem.get("details").cloned().unwrap_or_default());
     match log {
         Some(log) => failure.with_log(log),
         None => failure,

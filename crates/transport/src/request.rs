@@ -27,13 +27,13 @@ pub(crate) struct Encoded {
 /// # Errors
 /// [`Kind::Invalid`] when a value cannot travel where it must: an empty path segment, a structure in a query.
 pub(crate) fn encode(shape: &Shape, request: &impl Serialize) -> Result<Encoded, Failure> {
-    encode_value(shape, serde_json::to_value(request))
+    encode_value(shape, write::value(request))
 }
 
 /// The part that does not depend on the type, so that it is compiled once.
-fn encode_value(shape: &Shape, value: serde_json::Result<Value>) -> Result<Encoded, Failure> {
-    let value = value.map_err(|error| refused(error.to_string()))?;
-    let mut fields = match value {
+fn encode_value(shape: &Shape, value: Result<Value, String>) -> Result<Encoded, Failure> {
+    let value = value.map_err(refused)?;
+    let fields = match value {
         Value::Object(fields) => fields,
         Value::Null => Map::new(),
         value => match sole_param(shape) {
@@ -45,12 +45,19 @@ fn encode_value(shape: &Shape, value: serde_json::Result<Value>) -> Result<Encod
             None => return whole(shape, &value),
         },
     };
-    let mut target = encode_path(shape, &mut fields)?;
+    let mut target = encode_path(shape, &fields)?;
+    let mut elsewhere = Map::new();
+    for (name, value) in fields {
+        if path::params(shape.path).all(|param| param != name) {
+            elsewhere.insert(name, value);
+        }
+    }
     if !shape.method.has_body() {
-        encode_query(&mut target, &fields)?;
+        encode_query(&mut target, &elsewhere)?;
         return Ok(Encoded { target, body: None });
     }
-    let body = if fields.is_empty() { None } else { Some(write::json(&Value::Object(fields)).into_bytes()) };
+    let body =
+        if elsewhere.is_empty() { None } else { Some(write::json(&Value::Object(elsewhere)).into_bytes()) };
     Ok(Encoded { target, body })
 }
 
@@ -63,20 +70,20 @@ fn sole_param(shape: &Shape) -> Option<&'static str> {
 /// A request that is no structure is the whole body.
 fn whole(shape: &Shape, value: &Value) -> Result<Encoded, Failure> {
     if shape.method.has_body() && path::params(shape.path).next().is_none() {
-        return Ok(Encoded { target: shape.path.to_owned(), body: Some(write::json(&value).into_bytes()) });
+        return Ok(Encoded { target: shape.path.to_owned(), body: Some(write::json(value).into_bytes()) });
     }
     Err(refused("a request that is no structure has no place in this endpoint".to_owned()))
 }
 
-fn encode_path(shape: &Shape, fields: &mut Map<String, Value>) -> Result<String, Failure> {
+fn encode_path(shape: &Shape, fields: &Map<String, Value>) -> Result<String, Failure> {
     let mut target = String::with_capacity(shape.path.len() + 32);
     for segment in path::segments(shape.path) {
         target.push('/');
         match segment {
             Segment::Fixed(text) => target.push_str(text),
             Segment::Param(name) => {
-                let value = fields.remove(name).unwrap_or(Value::Null);
-                path::encode_into(&mut target, &path_text(name, &value)?);
+                let value = fields.get(name).unwrap_or(&Value::Null);
+                path::encode_into(&mut target, &path_text(name, value)?);
             }
         }
     }

@@ -3,12 +3,10 @@ use std::future::poll_fn;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::RETRY_AFTER;
-use http::{HeaderMap, HeaderValue};
 use staffa_context::{Cause, Context, Failure, Kind, Metric, MetricKind, SpanKind};
 
 use super::Client;
-use super::carrier::{Broken, Chunks, Incoming, Outgoing};
+use super::carrier::{Broken, Chunks, Headers, Incoming, Outgoing};
 use crate::endpoint::Shape;
 use crate::{Method, header, problem};
 
@@ -111,29 +109,22 @@ impl Client {
         if (200..300).contains(&incoming.status) {
             return Ok(incoming);
         }
-        let retry_after = incoming.headers.get(RETRY_AFTER).and_then(seconds).unwrap_or_default();
+        let retry_after = incoming.retry_after.unwrap_or_default();
         let body = collect(incoming.chunks, PROBLEM_MAX).await.unwrap_or_default();
         Err(Refusal { failure: problem::failure_of(incoming.status, &body), retry_after })
     }
 }
 
-fn add_context(ctx: &Context, headers: &mut HeaderMap) {
+fn add_context(ctx: &Context, headers: &mut Headers) {
     if let Some(remaining) = ctx.remaining() {
         // Rounded up, so that the last part of a millisecond is no passed deadline.
-        let millis =
-            HeaderValue::from(u64::try_from(remaining.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX));
-        headers.insert(header::ENVOY_TIMEOUT, millis.clone());
-        headers.insert(header::TIMEOUT, millis);
+        let millis = u64::try_from(remaining.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX).to_string();
+        headers.add(header::name::ENVOY_TIMEOUT, millis.clone());
+        headers.add(header::name::TIMEOUT, millis);
     }
-    let trace = ctx.trace().map(|trace| HeaderValue::try_from(trace.traceparent()));
-    // Hexadecimal digits and hyphens are a header value.
-    if let Some(Ok(trace)) = trace {
-        headers.insert(header::TRACEPARENT, trace);
+    if let Some(trace) = ctx.trace() {
+        headers.add(header::name::TRACEPARENT, trace.traceparent());
     }
-}
-
-fn seconds(value: &HeaderValue) -> Option<Duration> {
-    value.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }
 
 /// What a broken exchange means to the caller: a read can be tried again, a write that was sent has an unknown outcome.

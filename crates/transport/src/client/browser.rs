@@ -6,13 +6,12 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context as Task, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_channel::{mpsc, oneshot};
 use futures_core::Stream;
-use http::header::RETRY_AFTER;
-use http::{HeaderMap, HeaderValue};
-use js_sys::{Function, Object, Promise, Reflect, Uint8Array};
+use js_sys::{Function, Promise, Reflect, Uint8Array};
 use staffa_context::BoxFuture;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -20,7 +19,8 @@ use web_sys::{
     AbortController, AbortSignal, Headers, ReadableStreamDefaultReader, Request, RequestInit, Response,
 };
 
-use super::carrier::{Broken, Carrier, Chunks, Incoming, Outgoing};
+use super::carrier::{Broken, Carrier, Chunks, Incoming, Outgoing, seconds};
+use crate::header::name;
 
 /// Parts of a body that wait for their reader; more are not asked for meanwhile.
 const CHUNKS_WAITING: usize = 8;
@@ -49,9 +49,10 @@ impl Carrier for Fetch {
                 reason = "a group's tasks are `Send`; this one holds JavaScript's handles"
             )]
             spawn_local(run(url, outgoing, head, tx, gone));
-            let (status, headers) = came.await.map_err(|_| Broken::sent("the request's task is gone"))??;
+            let (status, retry_after) =
+                came.await.map_err(|_| Broken::sent("the request's task is gone"))??;
             let chunks: Chunks = Box::pin(Guarded { rx, _guard: guard });
-            Ok(Incoming { status, headers, chunks })
+            Ok(Incoming { status, retry_after, chunks })
         })
     }
 
@@ -74,7 +75,7 @@ impl Stream for Guarded {
     }
 }
 
-type Head = Result<(u16, HeaderMap), Broken>;
+type Head = Result<(u16, Option<Duration>), Broken>;
 type Parts = mpsc::Sender<Result<Bytes, Broken>>;
 
 /// Runs one `fetch` to its end, or until nobody waits for it.
@@ -112,7 +113,7 @@ async fn exchange(
         // A `fetch` that fails does not tell whether the request was sent.
         Err(error) => return drop(head.send(Err(Broken::sent(words(&error))))),
     };
-    if head.send(Ok((response.status(), headers(&response)))).is_err() {
+    if head.send(Ok((response.status(), retry_after(&response)))).is_err() {
         return;
     }
     let Some(body) = response.body() else { return };
@@ -138,8 +139,8 @@ async fn fetch(url: &str, outgoing: Outgoing, signal: Option<AbortSignal>) -> Re
     init.set_method(outgoing.method.as_str());
     init.set_signal(signal.as_ref());
     let headers = Headers::new()?;
-    for (name, value) in &outgoing.headers {
-        headers.set(name.as_str(), value.to_str().unwrap_or_default())?;
+    for (name, value) in &outgoing.headers.0 {
+        headers.set(name, value)?;
     }
     init.set_headers(&headers);
     if let Some(body) = &outgoing.body {
@@ -163,17 +164,12 @@ async fn read(reader: &ReadableStreamDefaultReader) -> Result<Option<Bytes>, JsV
     Ok(Some(bytes.to_vec().into()))
 }
 
-/// The only header that a client reads. Names are not parsed: their table would be a tenth of a small page.
-fn headers(response: &Response) -> HeaderMap {
-    let mut map = HeaderMap::new();
-    let value = response.headers().get(RETRY_AFTER.as_str()).ok().flatten();
-    if let Some(Ok(value)) = value.map(HeaderValue::try_from) {
-        map.insert(RETRY_AFTER, value);
-    }
-    map
+/// The only header that a client reads.
+fn retry_after(response: &Response) -> Option<Duration> {
+    seconds(&response.headers().get(name::RETRY_AFTER).ok()??)
 }
 
 fn words(error: &JsValue) -> String {
     let message = error.dyn_ref::<js_sys::Error>().map(js_sys::Error::message);
-    message.map_or_else(|| format!("{:?}", error.dyn_ref::<Object>()), String::from)
+    message.map_or_else(|| "the browser does not say why".to_owned(), String::from)
 }

@@ -1,10 +1,14 @@
 //! How a client's call travels.
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
-use http::{HeaderMap, Method};
 use staffa_context::BoxFuture;
+
+use crate::Method;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::header::name;
 
 /// A request on its way.
 #[derive(Clone, Debug)]
@@ -12,14 +16,34 @@ pub(crate) struct Outgoing {
     pub(crate) method: Method,
     /// Path and query.
     pub(crate) target: String,
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: Headers,
     pub(crate) body: Option<Bytes>,
+}
+
+/// Header fields as a client writes them. A list: with a map, a page would load the table of all known names.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Headers(pub(crate) Vec<(&'static str, String)>);
+
+impl Headers {
+    pub(crate) fn add(&mut self, name: &'static str, value: impl Into<String>) {
+        self.0.push((name, value.into()));
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn into_map(self) -> Result<http::HeaderMap, http::Error> {
+        let mut map = http::HeaderMap::with_capacity(self.0.len());
+        for (name, value) in self.0 {
+            map.insert(http::HeaderName::from_static(name), http::HeaderValue::try_from(value)?);
+        }
+        Ok(map)
+    }
 }
 
 /// A response whose body still comes.
 pub(crate) struct Incoming {
     pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
+    /// When the server wants to be asked again at the earliest.
+    pub(crate) retry_after: Option<Duration>,
     pub(crate) chunks: Chunks,
 }
 
@@ -51,4 +75,14 @@ pub(crate) trait Carrier: Send + Sync {
 
     /// Who is called, for people.
     fn peer(&self) -> &str;
+}
+
+/// What the header `retry-after` says; a date is not read.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
+    seconds(headers.get(name::RETRY_AFTER)?.to_str().ok()?)
+}
+
+pub(crate) fn seconds(text: &str) -> Option<Duration> {
+    text.parse().ok().map(Duration::from_secs)
 }

@@ -5,18 +5,16 @@ use std::pin::Pin;
 use std::task::{Context as Task, Poll};
 
 use futures_core::Stream;
-use http::header::ACCEPT;
-use http::{HeaderMap, HeaderValue};
 use serde::de::DeserializeOwned;
 use staffa_context::{BoxFuture, Cause, Context, Failure, Kind};
 
 use super::attempt::Refusal;
-use super::carrier::{Chunks, Outgoing};
+use super::carrier::{Chunks, Headers, Outgoing};
 use super::decode::decode;
 use super::{Client, retry};
 use crate::endpoint::Shape;
-use crate::header;
 use crate::sse::{self, Parser};
+use crate::{Method, header};
 
 /// Events with their ids, as they come. Cancel-safe.
 ///
@@ -36,9 +34,7 @@ impl<T, E> EventStream<T, E> {
     ) -> Result<Self, Failure> {
         let source = Source { client: client.clone(), life: ctx.shielded(), shape, target };
         let opening = ctx.with_timeout(shape.timeout.unwrap_or(client.limits.timeout));
-        let chunks = client
-            .retrying(&opening, &shape, || client.open_once(&opening, &shape, source.outgoing(None)))
-            .await?;
+        let chunks = client.retrying(&opening, &shape, || source.open(opening.clone(), None)).await?;
         let caller = ctx.clone();
         let raw = Raw {
             ended: Some(Box::pin(async move { caller.done().await })),
@@ -100,12 +96,18 @@ struct Source {
 
 impl Source {
     fn outgoing(&self, last: Option<u64>) -> Outgoing {
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static(header::EVENT_STREAM));
+        let mut headers = Headers::default();
+        headers.add(header::name::ACCEPT, header::EVENT_STREAM);
         if let Some(last) = last {
-            headers.insert(header::LAST_EVENT_ID, HeaderValue::from(last));
+            headers.add(header::name::LAST_EVENT_ID, last.to_string());
         }
-        Outgoing { method: http::Method::GET, target: self.target.clone(), headers, body: None }
+        Outgoing { method: Method::Get, target: self.target.clone(), headers, body: None }
+    }
+
+    /// Boxed, so that a page links one of it.
+    fn open(&self, ctx: Context, last: Option<u64>) -> BoxFuture<'static, Result<Chunks, Refusal>> {
+        let source = self.clone();
+        Box::pin(async move { source.client.open_once(&ctx, &source.shape, source.outgoing(last)).await })
     }
 
     fn reopen(&self, last: Option<u64>, tried: u32) -> BoxFuture<'static, Result<Chunks, Refusal>> {
@@ -114,7 +116,7 @@ impl Source {
             let limits = &source.client.limits;
             source.life.sleep(retry::pause(&source.life, limits, tried)).await?;
             let ctx = source.life.with_timeout(source.shape.timeout.unwrap_or(limits.timeout));
-            source.client.open_once(&ctx, &source.shape, source.outgoing(last)).await
+            source.open(ctx, last).await
         })
     }
 

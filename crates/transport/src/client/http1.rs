@@ -16,7 +16,7 @@ use staffa_context::{BoxFuture, Failure, Kind};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::CallLimits;
-use super::carrier::{Broken, Carrier, Incoming, Outgoing};
+use super::carrier::{Broken, Carrier, Incoming, Outgoing, retry_after};
 
 /// Calls one base address.
 pub(super) struct Http {
@@ -61,7 +61,7 @@ impl Carrier for Http {
             let response = pool.request(request).await.map_err(|error| broken(&base, &error))?;
             let (head, body) = response.into_parts();
             let chunks = Box::pin(Chunks { body, _place: place });
-            Ok(Incoming { status: head.status.as_u16(), headers: head.headers, chunks })
+            Ok(Incoming { status: head.status.as_u16(), retry_after: retry_after(&head.headers), chunks })
         })
     }
 
@@ -72,10 +72,10 @@ impl Carrier for Http {
 
 fn request(base: &str, outgoing: Outgoing) -> Result<Request<Full<Bytes>>, http::Error> {
     let mut request = Request::builder()
-        .method(outgoing.method)
+        .method(outgoing.method.as_str())
         .uri(format!("{base}{}", outgoing.target))
         .body(Full::new(outgoing.body.unwrap_or_default()))?;
-    *request.headers_mut() = outgoing.headers;
+    *request.headers_mut() = outgoing.headers.into_map()?;
     Ok(request)
 }
 

@@ -11,7 +11,7 @@ use http::Request;
 use staffa_context::BoxFuture;
 use tower::Service as _;
 
-use super::carrier::{Broken, Carrier, Incoming, Outgoing};
+use super::carrier::{Broken, Carrier, Incoming, Outgoing, retry_after};
 
 /// A router of this process, which may be bound after the clients that call it are made. Clones share it.
 #[derive(Clone, Default)]
@@ -40,7 +40,7 @@ impl Carrier for InProcess {
             let (head, body) = response.into_parts();
             Ok(Incoming {
                 status: head.status.as_u16(),
-                headers: head.headers,
+                retry_after: retry_after(&head.headers),
                 chunks: Box::pin(Chunks(body)),
             })
         })
@@ -53,8 +53,8 @@ impl Carrier for InProcess {
 
 fn request(outgoing: Outgoing) -> Result<Request<Body>, http::Error> {
     let body = outgoing.body.map_or_else(Body::empty, Body::from);
-    let mut request = Request::builder().method(outgoing.method).uri(outgoing.target).body(body)?;
-    *request.headers_mut() = outgoing.headers;
+    let mut request = Request::builder().method(outgoing.method.as_str()).uri(outgoing.target).body(body)?;
+    *request.headers_mut() = outgoing.headers.into_map()?;
     Ok(request)
 }
 

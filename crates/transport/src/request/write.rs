@@ -1,5 +1,22 @@
-//! A value as JSON text.
+//! A request as a value, and a value as JSON text.
+use serde::Serialize;
 use serde_json::Value;
+
+/// The request's fields.
+///
+/// # Errors
+/// Why it is no JSON, in words.
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) fn value(request: &impl Serialize) -> Result<Value, String> {
+    serde_json::to_value(request).map_err(|error| error.to_string())
+}
+
+/// The same by way of text, which a page writes as well: each type's writer is linked once.
+#[cfg(target_arch = "wasm32")]
+pub(super) fn value(request: &impl Serialize) -> Result<Value, String> {
+    let json = serde_json::to_vec(request).map_err(|error| error.to_string())?;
+    staffa_context::parse(&json).map_err(|error| error.to_string())
+}
 
 /// What `serde_json` writes.
 #[cfg(not(target_arch = "wasm32"))]
