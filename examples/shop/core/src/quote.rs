@@ -10,7 +10,6 @@
 //! | the value discount, the coupon | half to even, once each |
 //! | shipping | weight up to whole kilograms, then exact |
 //! | tax | half to even, once, on everything else together |
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +19,7 @@ mod error;
 pub mod packing;
 pub mod promotion;
 pub mod shipping;
+mod tally;
 pub mod tax;
 
 pub use error::QuoteError;
@@ -30,6 +30,7 @@ use crate::size::fnv1a;
 use crate::{Currency, Money};
 use packing::Packing;
 use promotion::Promotion;
+use tally::Tally;
 
 /// How many lines a basket may have.
 pub const LINES_MAX: usize = 1_000;
@@ -253,22 +254,32 @@ fn place(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }
 
-fn by_code(products: &[Product]) -> BTreeMap<&str, &Product> {
-    let mut by_code = BTreeMap::new();
-    // One by one: to collect links a sort, and the page loads this code.
+/// The products in the order of their codes; of two with one code, the later.
+fn by_code(products: &[Product]) -> Vec<&Product> {
+    let mut sorted: Vec<&Product> = Vec::with_capacity(products.len());
     for product in products {
-        by_code.insert(product.code.as_str(), product);
+        match place_of(&sorted, &product.code) {
+            Ok(at) => sorted[at] = product,
+            Err(at) => sorted.insert(at, product),
+        }
     }
-    by_code
+    sorted
 }
 
-fn priced(lines: &[Line], products: &BTreeMap<&str, &Product>) -> Result<Vec<QuotedLine>, QuoteError> {
+fn place_of(products: &[&Product], code: &str) -> Result<usize, usize> {
+    products.binary_search_by(|product| product.code.as_str().cmp(code))
+}
+
+fn find<'a>(products: &[&'a Product], code: &str) -> Option<&'a Product> {
+    place_of(products, code).ok().map(|at| products[at])
+}
+
+fn priced(lines: &[Line], products: &[&Product]) -> Result<Vec<QuotedLine>, QuoteError> {
     lines.iter().enumerate().map(|(at, line)| priced_line(place(at), line, products)).collect()
 }
 
-fn priced_line(at: u32, line: &Line, products: &BTreeMap<&str, &Product>) -> Result<QuotedLine, QuoteError> {
-    let product = products
-        .get(line.code.as_str())
+fn priced_line(at: u32, line: &Line, products: &[&Product]) -> Result<QuotedLine, QuoteError> {
+    let product = find(products, &line.code)
         .ok_or_else(|| QuoteError::UnknownCode { line: at, code: line.code.clone() })?;
     if !(1..=QUANTITY_MAX).contains(&line.quantity) {
         return Err(QuoteError::Quantity { line: at, quantity: line.quantity });
@@ -289,14 +300,14 @@ fn priced_line(at: u32, line: &Line, products: &BTreeMap<&str, &Product>) -> Res
 }
 
 /// What is to be packed: each code once, in the order of codes, so that the order of lines plays no part.
-fn goods(lines: &[QuotedLine], products: &BTreeMap<&str, &Product>) -> Vec<packing::Item> {
-    let mut units: BTreeMap<&str, u64> = BTreeMap::new();
+fn goods(lines: &[QuotedLine], products: &[&Product]) -> Vec<packing::Item> {
+    let mut units = Tally::default();
     for line in lines.iter().filter(|line| line.goods) {
-        *units.entry(&line.code).or_default() += line.quantity.unsigned_abs();
+        units.add(&line.code, line.quantity);
     }
-    let items = units.into_iter().filter_map(|(code, units)| {
-        let product = products.get(code)?;
-        Some(packing::Item { code: code.to_owned(), size: product.size, grams: product.grams, units })
+    let items = units.iter().filter_map(|(code, units)| {
+        let Product { size, grams, .. } = *find(products, code)?;
+        Some(packing::Item { code: code.to_owned(), size, grams, units: units.unsigned_abs() })
     });
     items.collect()
 }

@@ -49,17 +49,15 @@ impl Size {
     /// The different ways to turn it, with sides along the axes: 6, or fewer when sides are alike.
     pub fn turned(self) -> Vec<Self> {
         let Self { x, y, z } = self;
-        let mut all = vec![
-            Self::new(x, y, z),
-            Self::new(y, x, z),
-            Self::new(x, z, y),
-            Self::new(z, x, y),
-            Self::new(y, z, x),
-            Self::new(z, y, x),
-        ];
-        // The flattest comes first: it leaves the most room above.
-        all.sort_unstable_by_key(|size| (size.z, size.y, size.x));
-        all.dedup();
+        let ways = [[x, y, z], [y, x, z], [x, z, y], [z, x, y], [y, z, x], [z, y, x]];
+        let mut all: Vec<Self> = Vec::with_capacity(ways.len());
+        for [x, y, z] in ways {
+            // The flattest comes first: it leaves the most room above.
+            let key = |size: &Self| (size.z, size.y, size.x).cmp(&(z, y, x));
+            if let Err(place) = all.binary_search_by(key) {
+                all.insert(place, Self::new(x, y, z));
+            }
+        }
         all
     }
 }

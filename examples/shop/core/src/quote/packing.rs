@@ -12,6 +12,8 @@
 //!
 //! Above [`UNITS_MAX`] units an order goes as bulk: as many of the largest boxes as its volume at 70 % and its
 //! weight ask for, whichever is more, rounded up; then nothing is placed one by one.
+use std::cmp::Reverse;
+
 use serde::{Deserialize, Serialize};
 use staffa_context::Context;
 
@@ -230,12 +232,17 @@ fn floors(items: &[Item], order: &[usize]) -> Vec<[u32; 3]> {
     floors
 }
 
+/// The places of the items, the largest unit first. Put in one by one: a sort is more code than the page needs.
 fn by_volume(items: &[Item]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..items.len()).collect();
-    order.sort_unstable_by_key(|at| {
-        let size = items[*at].size;
-        std::cmp::Reverse((size.volume(), size.x.max(size.y).max(size.z), std::cmp::Reverse(*at)))
-    });
+    let key = |at: usize| {
+        let size = items[at].size;
+        Reverse((size.volume(), size.x.max(size.y).max(size.z), Reverse(at)))
+    };
+    let mut order: Vec<usize> = Vec::with_capacity(items.len());
+    for at in 0..items.len() {
+        let place = order.partition_point(|other| key(*other) < key(at));
+        order.insert(place, at);
+    }
     order
 }
 

@@ -6,11 +6,10 @@
 //! 1. **Tier**: by how many of a code are bought at list price on all lines together ([`TIERS`]).
 //! 2. **Value**: by what such goods come to after tiers ([`VALUES`]).
 //! 3. **Coupon**: one for each order, while it is valid ([`COUPONS`]).
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use staffa_context::Timestamp;
 
+use super::tally::Tally;
 use super::{QuoteError, QuotedLine};
 use crate::{Currency, Money};
 
@@ -123,14 +122,12 @@ fn valid(code: &str, now: Timestamp) -> Result<&'static Coupon, QuoteError> {
 
 /// The tiers' discount: each line's share by its code's whole quantity, rounded half to even for each line.
 fn tiers(promoted: &[&QuotedLine], currency: Currency) -> Result<Money, QuoteError> {
-    let mut quantities: BTreeMap<&str, i64> = BTreeMap::new();
+    let mut quantities = Tally::default();
     for line in promoted {
-        // At most LINES_MAX × QUANTITY_MAX: far below 64 bits.
-        *quantities.entry(&line.code).or_default() += line.quantity;
+        quantities.add(&line.code, line.quantity);
     }
     promoted.iter().try_fold(Money::zero(currency), |sum, line| {
-        let quantity = quantities.get(line.code.as_str()).copied().unwrap_or_default();
-        Ok(sum.plus(line.amount.share(reached(TIERS, quantity))?)?)
+        Ok(sum.plus(line.amount.share(reached(TIERS, quantities.of(&line.code)))?)?)
     })
 }
 

@@ -234,9 +234,8 @@ fn has_room(room: Size, floor: [u32; 3]) -> bool {
 
 /// The sides, the shortest first.
 pub(super) fn sorted(size: Size) -> [u32; 3] {
-    let mut sides = [size.x, size.y, size.z];
-    sides.sort_unstable();
-    sides
+    let [low, high] = if size.x <= size.y { [size.x, size.y] } else { [size.y, size.x] };
+    [low.min(size.z), low.max(size.z).min(high), high.max(size.z)]
 }
 
 /// The lesser of each side.
