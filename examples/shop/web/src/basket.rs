@@ -92,9 +92,9 @@ impl Contents {
         html.put(
             "</label><input class=quantity type=number inputmode=numeric min=1 max=100000 step=1 id=\"line-",
         );
-        html.number(at).put("\" data-do=quantity data-code=\"").text(&product.code).put("\" value=\"");
+        html.number(at).put("\" data-do=quantity data-with=\"").text(&product.code).put("\" value=\"");
         html.number(line.quantity).put("\"><output class=amount id=\"amount-").number(at).put("\"></output>");
-        html.put("<button class=\"quiet icon\" data-do=remove data-code=\"").text(&product.code);
+        html.put("<button class=\"quiet icon\" data-do=remove data-with=\"").text(&product.code);
         html.put("\" id=\"remove-").number(at).put("\" aria-label=\"Remove ").text(name(product));
         html.put("\">✕</button></li>");
     }

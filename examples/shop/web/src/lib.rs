@@ -19,4 +19,4 @@ pub mod work;
 #[cfg(target_arch = "wasm32")]
 mod page;
 #[cfg(target_arch = "wasm32")]
-pub use page::{compute, start};
+pub use page::{compute, on, start};

@@ -80,8 +80,9 @@ fn steps(state: State) -> &'static [(&'static str, &'static str)] {
 pub fn list(orders: &[Versioned<Order>]) -> String {
     let mut html = Html::new();
     for order in orders {
-        html.put("<li><button class=recent data-do=watch data-testid=recent-order data-id=\"")
+        html.put("<li><button class=recent data-do=watch data-testid=recent-order data-with=\"")
             .text(&order.id.to_string());
+        html.put("\" data-id=\"").text(&order.id.to_string());
         html.put("\"><span>").text(&text::time(order.placed_at)).put("</span><span class=pill>");
         html.put(order.state.name()).put("</span><span class=facts>").text(&order.country).put("</span><b>");
         html.text(&text::money(order.totals.total)).put("</b></button></li>");

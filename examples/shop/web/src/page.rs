@@ -6,10 +6,8 @@ use std::time::Duration;
 
 use staffa_context::{Cancel, Cause, Context, Fail, Instruments, Span};
 use staffa_transport::Client;
-use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{Element, Event};
 
 use crate::recorder::Recorder;
 use crate::work;
@@ -62,9 +60,23 @@ pub fn start() {
         behind: RefCell::default(),
     });
     page.lay_out();
-    page.listen();
     page.browse();
     page.list_orders();
+    PAGE.set(Some(page));
+}
+
+/// Something happened to an element that says what to do: see `boot.js`.
+#[wasm_bindgen]
+pub fn on(kind: &str, action: &str, with: &str, value: &str) {
+    let page = PAGE.with_borrow(Clone::clone);
+    if let Some(page) = page {
+        page.on(kind, action, with, value);
+    }
+}
+
+thread_local! {
+    /// The page once it is started.
+    static PAGE: RefCell<Option<Rc<Page>>> = const { RefCell::new(None) };
 }
 
 /// The worker's side: computes what the page asks for.
@@ -82,48 +94,32 @@ impl Page {
         dom::open("behind", dom::is_wide());
     }
 
-    /// One listener for each kind of event: what is shown comes and goes.
-    fn listen(self: &Rc<Self>) {
-        for kind in ["click", "change", "input", "submit"] {
-            let page = Rc::clone(self);
-            dom::listen(kind, move |event| page.on(kind, &event));
-        }
-    }
-
-    /// Does what the element asks for that the event happened in.
-    fn on(self: &Rc<Self>, kind: &str, event: &Event) {
-        let target: Option<Element> = event.target().and_then(|target| target.dyn_into().ok());
-        let Some(element) = target.and_then(|target| target.closest("[data-do]").ok().flatten()) else {
-            return;
-        };
-        let action = dom::data(&element, "do");
-        match (kind, action.as_str()) {
-            ("submit", "browse") => {
-                event.prevent_default();
-                self.browse();
-            }
-            ("click", action) => self.click(action, &element),
-            ("change", "by") => self.search_by(&dom::checked_value("by")),
-            ("change" | "input", "quantity") => self.set_quantity(&element),
+    /// Does what an element asks for: `with` is what it is about, `value` what was typed into it.
+    fn on(self: &Rc<Self>, kind: &str, action: &str, with: &str, value: &str) {
+        match (kind, action) {
+            ("submit", "browse") => self.browse(),
+            ("click", action) => self.click(action, with),
+            ("change", "by") => self.search_by(value),
+            ("change" | "input", "quantity") => self.set_quantity(with, value),
             ("change", "terms") => self.set_terms(),
-            ("input", "units") => self.show_units(&element),
+            ("input", "units") => self.show_units(value),
             _ => {}
         }
     }
 
-    fn click(self: &Rc<Self>, action: &str, element: &Element) {
+    fn click(self: &Rc<Self>, action: &str, with: &str) {
         match action {
             "more" => self.more(),
             "stop" => self.stop_browsing(),
-            "add" => self.add(element),
-            "remove" => self.remove(&dom::data(element, "code")),
+            "add" => self.add(with),
+            "remove" => self.remove(with),
             "compare" => self.compare(),
             "turn" => self.turn_box(),
-            "box" => self.show_box(&dom::data(element, "step")),
+            "box" => self.show_box(with),
             "place" => self.place(),
             "accept" => self.accept(),
             "pack" | "ship" | "call-off" => self.step(action),
-            "watch" => self.watch_id(&dom::data(element, "id")),
+            "watch" => self.watch_id(with),
             "orders" => self.list_orders(),
             "retry" => self.retry(),
             "dismiss" => self.dismiss(),

@@ -72,7 +72,7 @@ fn row(html: &mut Html, at: usize, product: &Product) {
     html.put("</span></span><span class=price>").text(&text::money(product.price)).put("</span>");
     html.put("<label class=hide for=\"many-").number(at).put("\">Quantity of ").text(name(product));
     html.put("</label><input class=quantity type=number inputmode=numeric min=1 max=100000 step=1 value=1 id=\"many-");
-    html.number(at).put("\"><button class=add data-do=add data-testid=add data-at=\"").number(at);
+    html.number(at).put("\"><button class=add data-do=add data-testid=add data-with=\"").number(at);
     html.put("\" data-code=\"").text(&product.code).put("\" aria-label=\"Add ").text(name(product));
     html.put(" to the basket\">Add</button></li>");
 }

@@ -7,7 +7,6 @@ use shop_core::catalog::PricesOf;
 use shop_core::country::COUNTRIES;
 use shop_core::{Basket, PriceList, Quote, QuoteError};
 use staffa_context::{Context, Fail, Kind};
-use web_sys::Element;
 
 use super::{InHand, PATIENCE, Page, dom};
 use crate::basket::Contents;
@@ -49,8 +48,8 @@ impl Page {
         self.show_basket();
     }
 
-    pub(super) fn add(self: &Rc<Self>, element: &Element) {
-        match self.chosen(element) {
+    pub(super) fn add(self: &Rc<Self>, row: &str) {
+        match self.chosen(row) {
             Some((product, Ok(quantity))) => {
                 self.tell(
                     &[&text::grouped(quantity.unsigned_abs()), " × ", &product.description, " added"]
@@ -72,10 +71,10 @@ impl Page {
         self.changed("remove from the basket");
     }
 
-    pub(super) fn set_quantity(self: &Rc<Self>, element: &Element) {
-        match products::quantity(&dom::value_of(element)) {
+    pub(super) fn set_quantity(self: &Rc<Self>, code: &str, typed: &str) {
+        match products::quantity(typed) {
             Ok(quantity) => {
-                self.basket.borrow_mut().contents.set(&dom::data(element, "code"), quantity);
+                self.basket.borrow_mut().contents.set(code, quantity);
                 self.changed("change a quantity");
             }
             Err(words) => self.show_no_quote(words),
@@ -258,8 +257,8 @@ impl Page {
         self.show_boxes();
     }
 
-    pub(super) fn show_units(&self, element: &Element) {
-        self.basket.borrow_mut().look.units = dom::value_of(element).parse().ok();
+    pub(super) fn show_units(&self, typed: &str) {
+        self.basket.borrow_mut().look.units = typed.parse().ok();
         self.show_boxes();
     }
 

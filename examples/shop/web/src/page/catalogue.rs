@@ -7,7 +7,6 @@ use shop_core::Product;
 use shop_core::catalog::Browse;
 use staffa_context::{Cause, Failure};
 use staffa_storage::PageOf;
-use web_sys::Element;
 
 use super::{InHand, Page, dom};
 use crate::products::{self, Form};
@@ -29,7 +28,7 @@ impl Page {
     /// Browses as the form says, from the beginning.
     pub(super) fn browse(self: &Rc<Self>) {
         let form = Form {
-            by: dom::checked_value("by"),
+            by: dom::chosen("by"),
             text: dom::value("search-text"),
             from: dom::value("price-from"),
             to: dom::value("price-to"),
@@ -129,10 +128,10 @@ impl Page {
     }
 
     /// The product of a row and the quantity that was typed there.
-    pub(super) fn chosen(&self, element: &Element) -> Option<(Product, Result<i64, &'static str>)> {
-        let at: usize = dom::data(element, "at").parse().ok()?;
+    pub(super) fn chosen(&self, row: &str) -> Option<(Product, Result<i64, &'static str>)> {
+        let at: usize = row.parse().ok()?;
         let product = self.catalogue.borrow().shown.get(at)?.clone();
-        Some((product, products::quantity(&dom::value(&["many-", &at.to_string()].concat()))))
+        Some((product, products::quantity(&dom::value(&["many-", row].concat()))))
     }
 }
 
