@@ -5,7 +5,7 @@ use std::time::Duration;
 use shop_contract::catalog::BROWSE;
 use shop_core::Product;
 use shop_core::catalog::Browse;
-use staffa_context::{Cause, Failure};
+use staffa_context::{Cause, Failure, Kind};
 use staffa_storage::PageOf;
 
 use super::{InHand, Page, dom};
@@ -95,6 +95,9 @@ impl Page {
                 self.show_products(found, asked, afresh);
             }
             Err(error) => {
+                if error.kind != Kind::Cancelled {
+                    dom::set_text("found", "Nothing came.");
+                }
                 let page = Rc::clone(self);
                 self.show_error(
                     "The products did not come",
