@@ -291,7 +291,8 @@ mod tests {
         check("a,b", Ok(&["a", "b"]));
         check("a,,", Ok(&["a", "", ""]));
         check(r#""a,b",c"#, Ok(&["a,b", "c"]));
-        check(r#""WARMER ""UNION""",6,"""#, Err(BadLine::Quote));
+        check(r#""WARMER ""UNION""",6,"""#, Ok(&["WARMER \"UNION\"", "6", ""]));
+        check(r#""WARMER ""UNION"",6"#, Err(BadLine::Quote));
         check(r#""WARMER ""UNION""",6,"""""#, Ok(&["WARMER \"UNION\"", "6", "\""]));
         check(r#"5" CANDLE,6" TALL"#, Ok(&["5\" CANDLE", "6\" TALL"]));
         check(r#"a"b,"x"#, Err(BadLine::Quote));
