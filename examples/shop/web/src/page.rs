@@ -140,6 +140,10 @@ impl Page {
     }
 
     /// Starts work that a click asked for.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the page is the root: its tasks hold the document, which no group's task can"
+    )]
     fn start<F: Future<Output = ()> + 'static>(self: &Rc<Self>, work: impl FnOnce(Rc<Self>) -> F) {
         spawn_local(work(Rc::clone(self)));
     }
