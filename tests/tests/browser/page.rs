@@ -14,7 +14,6 @@ use crate::soon::soon;
 pub(crate) const HEART: &str = "85123A";
 pub(crate) const LANTERN: &str = "71053";
 pub(crate) const DOORMAT: &str = "48187";
-pub(crate) const BRACELET: &str = "90164B";
 
 /// Where the built page is.
 fn folder() -> PathBuf {
