@@ -45,6 +45,9 @@ fn cancel_stops_the_statement_in_the_store_and_the_panel_says_why() {
         assert!(stopped.reason.contains("the client went away"), "{rows:#?}");
         assert!(Duration::from_micros(Row::micros(&stopped.took)) < STOPPED, "{rows:#?}");
     }
+    let store = of("catalog", "sqlite read");
+    assert!(store.reason.starts_with("stopped in the store"), "{rows:#?}");
+    assert!(store.notes.contains("ended client_gone") && store.notes.contains("run_us"), "{rows:#?}");
     assert!(of("page", "browse").reason.contains("the visitor pressed Cancel"), "{rows:#?}");
     assert!(!page.is_visible("[data-testid=error-banner]"), "the visitor's own wish is no error");
 
