@@ -1,5 +1,6 @@
 //! One endpoint being served: from a request's head to its answer.
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
@@ -87,8 +88,14 @@ impl Route {
         };
         let request_id = self.shared.request_ids.take(&parts.headers);
         let mut seen = self.metrics.begin(self.span(root, &parts.headers));
+        let limit = self.shape.timeout.unwrap_or(self.shared.limits.timeout);
+        let budget = deadline::budget(&parts.headers, limit);
+        if let Ok(budget) = &budget {
+            // The name that the context gives it, where a span begins under a deadline.
+            seen.span.set("budget_us", i64::try_from(budget.as_micros()).unwrap_or(i64::MAX));
+        }
         let ctx = seen.span.clone();
-        let mut response = match self.answer(&ctx, &parts, body).await {
+        let mut response = match self.answer(&ctx, budget, &parts, body).await {
             Ok(response) => {
                 seen.answered(response.status().as_u16());
                 response
@@ -110,10 +117,15 @@ impl Route {
         }
     }
 
-    async fn answer(&self, ctx: &Context, parts: &Parts, body: Body) -> Result<Response, Problem> {
+    async fn answer(
+        &self,
+        ctx: &Context,
+        budget: Result<Duration, Failure>,
+        parts: &Parts,
+        body: Body,
+    ) -> Result<Response, Problem> {
         check_head(parts, &self.shared.limits)?;
-        let budget =
-            deadline::budget(&parts.headers, self.shape.timeout.unwrap_or(self.shared.limits.timeout))?;
+        let budget = budget?;
         match &self.answering {
             Answering::Call(operation) => {
                 if budget.is_zero() {
