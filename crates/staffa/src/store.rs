@@ -87,7 +87,17 @@ async fn sqlite(ctx: &Context, file: &Path, settings: &Storage, schemas: Vec<Sch
         Synchronous::Full => staffa_storage_sqlite::Synchronous::Full,
         Synchronous::Normal => staffa_storage_sqlite::Synchronous::Normal,
     };
-    let options = Options { synchronous, ..Options::default() };
+    let options = Options {
+        synchronous,
+        readers: settings.readers,
+        read_queue_max: settings.queue,
+        write_queue_max: settings.queue,
+        group_units_max: settings.group,
+        busy_wait: *settings.busy_wait,
+        cache_bytes: settings.cache,
+        file_bytes_max: settings.file_max,
+        ..Options::default()
+    };
     Ok(Adapter::Sqlite(Sqlite::open(ctx, file, options, schemas).await?))
 }
 
@@ -99,6 +109,23 @@ async fn sqlite(_: &Context, _: &Path, _: &Storage, _: Vec<Schema>) -> Result<Ad
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn the_settings_default_to_what_the_adapter_does() {
+        let (settings, options) = (Storage::default(), staffa_storage_sqlite::Options::default());
+        assert_eq!(
+            (settings.readers, settings.queue, settings.queue, settings.group, settings.cache),
+            (
+                options.readers,
+                options.read_queue_max,
+                options.write_queue_max,
+                options.group_units_max,
+                options.cache_bytes
+            )
+        );
+        assert_eq!((*settings.busy_wait, settings.file_max), (options.busy_wait, options.file_bytes_max));
+    }
 
     #[test]
     fn a_folder_holds_a_file_for_each_service() {

@@ -135,11 +135,35 @@ pub struct Storage {
     pub synchronous: Synchronous,
     /// How long answers to idempotency keys, inbox records and sent events are kept, at least.
     pub keep: Period,
+    /// Threads of each SQLite store that read, each with a connection of its own.
+    pub readers: usize,
+    /// Reads, and writes, that wait for a thread of a SQLite store at most, 1 or more; a further one waits for a place,
+    /// within its deadline.
+    pub queue: usize,
+    /// Units that share one commit of a SQLite store at most.
+    pub group: usize,
+    /// How long a SQLite store waits for another process that holds its file.
+    pub busy_wait: Period,
+    /// Bytes of pages that each connection of a SQLite store keeps in memory.
+    pub cache: usize,
+    /// Bytes that the file of a SQLite store may grow to; beyond them a commit is refused as with a full disk.
+    /// Without it the disk's end is the limit.
+    pub file_max: Option<u64>,
 }
 
 impl Default for Storage {
     fn default() -> Self {
-        Self { url: "sqlite:data".to_owned(), synchronous: Synchronous::Full, keep: Period::secs(7 * 86_400) }
+        Self {
+            url: "sqlite:data".to_owned(),
+            synchronous: Synchronous::Full,
+            keep: Period::secs(7 * 86_400),
+            readers: 4,
+            queue: 1_024,
+            group: 128,
+            busy_wait: Period::secs(2),
+            cache: 8 << 20,
+            file_max: None,
+        }
     }
 }
 
