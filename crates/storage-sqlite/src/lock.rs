@@ -1,7 +1,7 @@
 //! One process at a time: a locked file beside the data file. The operating system frees it with the process.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::io::{ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
@@ -62,8 +62,25 @@ fn beside(path: &Path) -> PathBuf {
 }
 
 fn refused(path: &Path, error: &std::io::Error) -> Error {
-    Error::Unusable(format!(
-        "{} cannot be opened: its folder must exist and be writable ({error})",
-        path.display(),
-    ))
+    let path = path.display();
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Error::Unavailable(format!(
+            "{path} cannot be opened: the disk is full: free space, or choose another folder"
+        )),
+        _ => Error::Unusable(format!(
+            "{path} cannot be opened: its folder must exist and be writable ({error})"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_not_blamed_on_the_folder() {
+        let words = refused(Path::new("/data/x.sqlite"), &ErrorKind::StorageFull.into()).to_string();
+        assert!(words.contains("/data/x.sqlite cannot be opened: the disk is full: free space"), "{words}");
+        assert!(!words.contains("writable"), "{words}");
+    }
 }

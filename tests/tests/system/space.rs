@@ -7,11 +7,11 @@ use std::process::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::data::stocked;
+use crate::data::{real_file, stocked};
 use crate::http::Answer;
 use crate::orders::{CODE, basket, id};
-use crate::program::is_root;
-use crate::shop::{Shop, binary, serve};
+use crate::program::{is_root, run};
+use crate::shop::{Shop, binary, serve, shop};
 
 /// More orders than the space has room for.
 const MANY: usize = 3_000;
@@ -170,4 +170,19 @@ fn a_file_that_may_not_grow_refuses_orders_and_loses_none() {
     placed.push((key, repeated));
     has_all(&shop, &placed, &order);
     shop.stop();
+}
+
+#[test]
+fn a_start_and_an_import_that_find_no_space_say_so_in_one_line() {
+    // Where mounting is not allowed, the words alone are tested, beside the store's lock.
+    let Some(disk) = SmallDisk::mount() else { return };
+    disk.fill();
+    let ended = Shop::refused(disk.path(), &[]);
+    ended.refused(&["catalog: ", "the disk is full", "free space"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let mut import = shop(&["import", "--data"]);
+    let ended = run(import.arg(disk.path()).arg(real_file()));
+    ended.refused(&["import: ", "the disk is full", "free space"]);
+    disk.free();
+    Shop::start(disk.path()).stop();
 }
