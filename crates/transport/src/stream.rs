@@ -109,21 +109,24 @@ impl Pump {
     /// Runs until the stream ends or fails, or its context ends: the client goes, the stream is too old, the server stops.
     async fn run(mut self, first: Option<Bytes>) {
         let ctx = self.ctx.clone();
+        // Told within the context, so that the record has its service and its trace.
         let moved = async {
-            if let Some(first) = first {
-                self.queue(first).await?;
+            if let Err(failure) = self.move_all(first).await {
+                tell(&failure);
             }
-            while let Some(frame) = self.next().await? {
-                self.queue(frame).await?;
-            }
-            self.queue(sse::write_end()).await
         };
-        if let Ok(Err(failure)) = ctx.run(moved).await {
-            match failure.kind {
-                Kind::Internal => tracing::error!(error = %failure, "an event stream failed"),
-                _ => tracing::warn!(error = %failure, "an event stream was ended"),
-            }
+        // A context that ended is the usual end of a stream.
+        let _ = ctx.run(moved).await;
+    }
+
+    async fn move_all(&mut self, first: Option<Bytes>) -> Result<(), Failure> {
+        if let Some(first) = first {
+            self.queue(first).await?;
         }
+        while let Some(frame) = self.next().await? {
+            self.queue(frame).await?;
+        }
+        self.queue(sse::write_end()).await
     }
 
     /// The handler's next event.
@@ -143,6 +146,14 @@ impl Pump {
             _ if self.ctx.cause().is_some() => Err(Cause::ClientGone.into()),
             _ => Err(Failure::new(Kind::Exhausted, "its client takes events too slowly")),
         }
+    }
+}
+
+fn tell(failure: &Failure) {
+    match failure.kind {
+        Kind::Internal => tracing::error!(error = %failure, "an event stream failed"),
+        Kind::Cancelled => tracing::debug!(error = %failure, "an event stream was left"),
+        _ => tracing::warn!(error = %failure, "an event stream was ended"),
     }
 }
 

@@ -232,6 +232,21 @@ fn a_stream_is_ended_and_does_not_hold_up_the_stop() {
 }
 
 #[test]
+fn a_stream_that_its_client_leaves_is_no_warning() {
+    let data = stocked();
+    let shop = Shop::start_with(data.path(), &["--set", "log.level=info,staffa_transport=debug"]);
+    let order = shop.order("left", &basket(CODE, 1));
+    let mut watch = std::net::TcpStream::connect(shop.http).unwrap();
+    let target = format!("/orders/{}/events", id(&order));
+    std::io::Write::write_all(&mut watch, &request("GET", &target, &[], None)).unwrap();
+    std::io::Read::read_exact(&mut watch, &mut [0; 12]).unwrap();
+    drop(watch);
+    let left = shop.logged("an event stream was left");
+    assert_eq!((&left["level"], &left["service"]), (&json!("DEBUG"), &json!("orders")), "{left}");
+    shop.stop();
+}
+
+#[test]
 fn clients_that_do_not_read_their_answers_do_not_hold_up_the_stop() {
     let data = stocked();
     let shop = Shop::start_with(data.path(), &["--set", "stop.drain=1s"]);
