@@ -16,7 +16,7 @@ use shop_core::order::Units;
 use shop_core::{Catalog, Inventory, Product};
 use staffa::channel::{Receiver, batch, bounded};
 use staffa::settings::Storage;
-use staffa::{Context, Failure, Group, Store};
+use staffa::{Context, Failure, Group, GroupError, Store};
 
 use crate::records::{Bad, Parsed, Source, parse};
 use crate::{catalog, first, inventory};
@@ -215,9 +215,12 @@ async fn write_all(
 }
 
 /// Waits for stages whose receiver is gone, so that they end by themselves; a stage's own error says more than that
-/// its channel closed.
+/// its channel closed, and needs no name of a task beside it.
 async fn over(group: Group<Failure>) -> Result<(), Failure> {
-    group.wait().await.map_err(|error| Failure::of(&error))
+    group.wait().await.map_err(|error| match error {
+        GroupError::Failed { error, .. } => error,
+        other => Failure::of(&other),
+    })
 }
 
 async fn write_batches(
