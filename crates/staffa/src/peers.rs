@@ -48,7 +48,8 @@ impl Peers {
         let base = if to.contains("://") { Some(to) } else { self.remote.get(to).map(String::as_str) };
         let base = base.ok_or_else(|| {
             Error::settings(format!(
-                "the service `{to}` is not hosted by this process; say where it is: services.{to} = \"http://HOST:PORT\""
+                "the service `{to}` is not hosted by this process; say where it is: services.{to} = \"http://HOST:PORT\" in the settings, or STAFFA__SERVICES__{} in the environment",
+                to.to_uppercase()
             ))
         })?;
         Client::http(base).map_err(|failure| Error::settings(failure.words).context(format!("services.{to}")))

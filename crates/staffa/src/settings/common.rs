@@ -33,6 +33,7 @@ pub struct Http {
     /// IP address and port. Port 0 takes any free one.
     pub bind: SocketAddr,
     /// Requests in hand at once; beyond it a request is answered 503 with `Retry-After`.
+    #[serde(deserialize_with = "positive")]
     pub concurrency: usize,
     /// Server-sent event streams at once; beyond it 503 with `Retry-After`.
     pub streams: usize,
@@ -41,14 +42,19 @@ pub struct Http {
     /// The largest request body in bytes unless an endpoint says otherwise; beyond it 413.
     pub body_max: usize,
     /// The largest request head (target and headers) in bytes; beyond it 431.
+    #[serde(deserialize_with = "positive")]
     pub header_max: usize,
     /// The most header fields of a request; beyond it 431.
+    #[serde(deserialize_with = "positive")]
     pub headers_max: usize,
     /// The longest that a call may take unless its endpoint says otherwise; a caller can only shorten it.
+    #[serde(deserialize_with = "positive")]
     pub timeout: Period,
     /// The longest wait for a whole request head, and the longest that a connection idles.
+    #[serde(deserialize_with = "positive")]
     pub header_read: Period,
     /// The longest wait for a whole request body; then 408.
+    #[serde(deserialize_with = "positive")]
     pub body_read: Period,
     /// How long work may go on after its context ended, before it is dropped.
     pub grace: Period,
@@ -245,4 +251,13 @@ fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     let share = f64::deserialize(deserializer)?;
     let within = (0.0..=1.0).contains(&share);
     within.then_some(share).ok_or_else(|| serde::de::Error::custom(format!("{share} is not from 0 to 1")))
+}
+
+/// A limit that would turn every request away at zero.
+fn positive<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default + PartialEq>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    let limit = T::deserialize(deserializer)?;
+    let is_zero = limit == T::default();
+    if is_zero { Err(serde::de::Error::custom("it must be more than 0")) } else { Ok(limit) }
 }

@@ -231,6 +231,14 @@ fn a_file_is_refused_with_the_line_and_what_is_meant() {
             "[http]\nbind = \"localhost\"",
             "shop.toml:2: `http.bind`: invalid socket address syntax; it is otherwise \"127.0.0.1:8080\"",
         ),
+        (
+            "[http]\nconcurrency = 0",
+            "shop.toml:2: `http.concurrency`: it must be more than 0; it is otherwise 512",
+        ),
+        (
+            "[http]\ntimeout = \"0s\"",
+            "shop.toml:2: `http.timeout`: it must be more than 0; it is otherwise \"30s\"",
+        ),
         ("[trace]\nsample = 2.0", "shop.toml:2: `trace.sample`: 2 is not from 0 to 1; it is otherwise 1.0"),
         ("orders = 1", "shop.toml:1: `orders` takes a section, not the whole number 1"),
         ("[orders]\nprinter = 1", "shop.toml:2: `orders.printer` takes a section, not the whole number 1"),
