@@ -94,12 +94,28 @@ pub(crate) fn document<'a>(
         item[endpoint.shape.method.as_str().to_ascii_lowercase()] = operation;
     }
     let schemas = generator.take_definitions(true);
-    json!({
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": { "title": title, "version": version },
         "paths": paths,
         "components": { "schemas": schemas, "parameters": parameters(), "responses": { "Problem": problem() } },
-    })
+    });
+    unlink(&mut document);
+    document
+}
+
+/// Descriptions come from doc comments, whose links to other items lead nowhere outside of Rust.
+fn unlink(value: &mut Value) {
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(unlink),
+        Value::Object(fields) => {
+            if let Some(Value::String(text)) = fields.get_mut("description") {
+                *text = text.replace("[`", "`").replace("`]", "`");
+            }
+            fields.values_mut().for_each(unlink);
+        }
+        _ => {}
+    }
 }
 
 fn parameters() -> Value {

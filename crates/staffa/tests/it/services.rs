@@ -68,7 +68,7 @@ async fn a_service_that_is_nowhere_is_asked_for() {
     assert_eq!(error.outcome(), Outcome::SettingsWrong);
     assert_eq!(
         error.to_string(),
-        "totals: the service `catalog` is not hosted by this process; say where it is: services.catalog = \"http://HOST:PORT\""
+        "totals: the service `catalog` is not hosted by this process; say where it is: services.catalog = \"http://HOST:PORT\" in the settings, or STAFFA__SERVICES__CATALOG in the environment"
     );
     let set = vec!["services.catalog=ftp://x".to_owned()];
     let flags = Flags { set, ..Flags::default() };

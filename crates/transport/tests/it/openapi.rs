@@ -100,6 +100,12 @@ fn fields_are_where_they_travel() {
     assert!(count["responses"]["200"]["content"]["text/event-stream"]["schema"].is_object());
 }
 
+#[test]
+fn what_a_doc_comment_links_to_is_named_only() {
+    let number = &document()["components"]["schemas"]["Placed"]["properties"]["number"];
+    assert_eq!(number["description"], "Unique: a key of `Placed`.");
+}
+
 #[tokio::test]
 async fn one_document_for_all_services_is_served() {
     let (shop, _seen) = shop();

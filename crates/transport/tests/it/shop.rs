@@ -34,6 +34,7 @@ pub(crate) struct Place {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Placed {
+    /// Unique: a key of [`Placed`].
     pub(crate) number: u64,
     pub(crate) lines: Vec<Line>,
 }

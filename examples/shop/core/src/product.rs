@@ -17,7 +17,7 @@ pub struct Product {
     pub price: Money,
     /// Whether it is goods, which are stocked and packed; charges and vouchers are not.
     pub goods: bool,
-    /// Its derived size: see [`size::DERIVED`].
+    /// Its size, derived by a rule, since the list has none ([`size::DERIVED`]).
     pub size: Size,
     /// Its derived weight in grams.
     pub grams: u32,

@@ -46,9 +46,9 @@ pub const FRESH: Duration = Duration::from_secs(15 * 60);
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Basket {
-    /// 1 to [`LINES_MAX`] lines. A code may be on several.
+    /// 1 to 1,000 lines ([`LINES_MAX`]). A code may be on several.
     pub lines: Vec<Line>,
-    /// The country that it goes to, as [`crate::country::COUNTRIES`] spells it.
+    /// The country that it goes to, as the retailer spells it: `United Kingdom`, `EIRE`.
     pub country: String,
     /// A coupon's code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,7 +62,7 @@ pub struct Basket {
 pub struct Line {
     /// The product's stock code.
     pub code: String,
-    /// How many: 1 to [`QUANTITY_MAX`].
+    /// How many: 1 to 100,000 ([`QUANTITY_MAX`]).
     pub quantity: i64,
     /// A unit price that was agreed, instead of the list price. It needs a right, and no promotion applies to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -108,7 +108,7 @@ impl Basket {
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Quote {
-    /// When it was made; it is fresh for [`FRESH`].
+    /// When it was made; it is fresh for 15 minutes ([`FRESH`]).
     #[cfg_attr(not(target_arch = "wasm32"), schemars(with = "String"))]
     pub made_at: Timestamp,
     /// The version of the price list that it rests on.

@@ -90,13 +90,13 @@ pub struct Packing {
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Parcel {
-    /// The kind of box: one of [`BOXES`].
+    /// The kind of box: `small`, `medium`, … ([`BOXES`]).
     pub kind: String,
     /// Its inner size.
     pub inner: Size,
     /// The weight in grams, the box included.
     pub grams: u64,
-    /// Where each unit lies, at most [`BOX_UNITS_MAX`].
+    /// Where each unit lies, at most 400 ([`BOX_UNITS_MAX`]).
     pub placements: Vec<Placement>,
 }
 
