@@ -1,4 +1,5 @@
-//! `examples/notes` as a user has it: outside of the workspace, with `staffa` as the only crate of ours.
+//! `examples/notes` as a user has it: built step by step in the guide, and outside of the workspace, with
+//! `staffa` as the only crate of ours.
 
 use std::fs;
 use std::path::Path;
@@ -11,9 +12,27 @@ use crate::workspace::Workspace;
 const FACADE: &str = "../../crates/staffa";
 
 pub(crate) fn check(workspace: &Workspace, tally: &mut Tally) {
+    tally.check("docs/first-service.md builds `examples/notes`", || shown(workspace));
     match copy_out(workspace) {
         Ok(project) => tally.tests("`examples/notes` alone", &mut project.cargo(&["test"])),
         Err(error) => tally.check("`examples/notes` alone", || Err(error)),
+    }
+}
+
+/// Every piece of Rust in the guide stands in the example, and together they are all of it.
+fn shown(workspace: &Workspace) -> Result<()> {
+    let mut code = command::read(&workspace.root.join("examples/notes/src/main.rs"))?;
+    let guide = command::read(&workspace.root.join("docs/first-service.md"))?;
+    for block in guide.split("```rust\n").skip(1) {
+        let piece = block.split("```").next().unwrap_or(block);
+        if !code.contains(piece) {
+            return Err(format!("the guide shows what the example has not:\n{piece}").into());
+        }
+        code = code.replacen(piece, "", 1);
+    }
+    match code.trim() {
+        "" => Ok(()),
+        rest => Err(format!("the guide leaves out of the example:\n{rest}").into()),
     }
 }
 
