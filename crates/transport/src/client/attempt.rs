@@ -117,8 +117,8 @@ impl Client {
 
 fn add_context(ctx: &Context, headers: &mut Headers) {
     if let Some(remaining) = ctx.remaining() {
-        // Rounded up, so that the last part of a millisecond is no passed deadline.
-        let millis = u64::try_from(remaining.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX).to_string();
+        // Rounded down, so that no hop grows the budget; the last part of a millisecond is no passed deadline yet.
+        let millis = u64::try_from(remaining.as_millis().max(1)).unwrap_or(u64::MAX).to_string();
         headers.add(header::name::ENVOY_TIMEOUT, millis.clone());
         headers.add(header::name::TIMEOUT, millis);
     }
