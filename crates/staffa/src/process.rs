@@ -91,7 +91,8 @@ impl Process {
             let limits = common.http.limits(&common.stop);
             let bound = listener::bind(common.http.bind, "http.bind", "--port", limits.clone()).await?;
             let work = Work::default();
-            let router = router(name, version, &mut services, &limits, &work)?;
+            let document = describe(name, version, &services);
+            let router = router(&context, &document, &mut services, &limits, &work)?;
             let trouble = start_jobs(&context, *common.store.keep, &mut services).await?;
             Ok((Listener::start(&context, bound, router, work)?, services, trouble))
         };
@@ -225,7 +226,7 @@ impl Composed {
             work: work.clone(),
         };
         let router = std::mem::take(&mut self.0.routes).into_router(&server);
-        self.0.peers.open(self.0.name, staffa_transport::join([router.clone()]));
+        self.0.peers.open(self.0.name, staffa_transport::join(&server.context, [router.clone()]));
         router
     }
 
@@ -255,20 +256,24 @@ impl Composed {
     }
 }
 
+/// The document that describes every service's endpoints.
+fn describe(name: &str, version: &str, services: &[Composed]) -> Value {
+    let version = if version.is_empty() { "unversioned" } else { version };
+    staffa_transport::openapi(name, version, services.iter().map(|it| &it.0.routes))
+}
+
 /// The router of the listener: every service's endpoints, and the document that describes them.
 fn router(
-    name: &str,
-    version: &str,
+    ctx: &Context,
+    document: &Value,
     services: &mut [Composed],
     limits: &Limits,
     work: &Work,
 ) -> Result<Router> {
     refuse_overlaps(services)?;
-    let version = if version.is_empty() { "unversioned" } else { version };
-    let document = staffa_transport::openapi(name, version, services.iter().map(|it| &it.0.routes));
-    let mut routers = vec![staffa_transport::openapi_route(&document)];
+    let mut routers = vec![staffa_transport::openapi_route(document)];
     routers.extend(services.iter_mut().map(|service| service.router(limits, work)));
-    Ok(staffa_transport::join(routers))
+    Ok(staffa_transport::join(ctx, routers))
 }
 
 /// Two services of one process cannot answer the same endpoint.

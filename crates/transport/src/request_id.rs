@@ -1,9 +1,11 @@
 //! Names of single requests, for answers and logs.
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use axum::response::Response;
 use http::{HeaderMap, HeaderValue};
 use staffa_context::Context;
 
+use crate::answer::Problem;
 use crate::header;
 
 /// Makes request ids: 64 random bits of the process, and a count.
@@ -23,6 +25,14 @@ impl RequestIds {
             (1..=128).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic)
         };
         headers.get(header::REQUEST_ID).filter(sane).cloned().unwrap_or_else(|| self.make())
+    }
+
+    /// The answer to a request that no route takes.
+    pub(crate) fn refuse(&self, problem: Problem, headers: &HeaderMap) -> Response {
+        let request_id = self.take(headers);
+        let mut response = problem.into_response(Some(&request_id), None);
+        response.headers_mut().insert(header::REQUEST_ID, request_id);
+        response
     }
 
     fn make(&self) -> HeaderValue {

@@ -32,7 +32,7 @@ pub(crate) struct Shared {
     pub(crate) stream_root: Context,
     requests: Admission,
     pub(crate) streams: Admission,
-    request_ids: RequestIds,
+    pub(crate) request_ids: RequestIds,
     server: ServerContext,
 }
 

@@ -3,19 +3,19 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::Request;
-use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use futures_core::Stream;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use staffa_context::{Fail, Failure, Kind};
+use staffa_context::{Context, Fail, Failure, Kind};
 
 use crate::answer::Problem;
 use crate::endpoint::Shape;
 use crate::openapi::{self, Described};
 use crate::operation;
+use crate::request_id::RequestIds;
 use crate::route::{Answering, Route, Shared};
 use crate::{Endpoint, Events, Handler, Method, ServerContext};
 
@@ -99,7 +99,12 @@ impl Routes {
             let route = Arc::new(Route::new(handled.shape, handled.answering, &shared));
             router = router.route(handled.shape.path, served(route));
         }
-        router.method_not_allowed_fallback(method_not_allowed).merge(self.mounted)
+        // Axum adds the header `allow`.
+        let not_allowed = move |request: Request| {
+            let response = shared.request_ids.refuse(Problem::method_not_allowed(), request.headers());
+            std::future::ready(response)
+        };
+        router.method_not_allowed_fallback(not_allowed).merge(self.mounted)
     }
 }
 
@@ -119,22 +124,19 @@ fn served(route: Arc<Route>) -> MethodRouter {
     on(filter, move |request: Request| Arc::clone(&route).serve(request))
 }
 
-/// Merges routers of several services, and answers 404 in problem details where none has a route.
+/// Merges routers of several services, and answers 404 in problem details where none has a route. The context gives
+/// those answers their request ids.
 ///
 /// # Panics
 /// When two have a route for the same path and method, or a fallback.
-pub fn join(routers: impl IntoIterator<Item = axum::Router>) -> axum::Router {
+pub fn join(ctx: &Context, routers: impl IntoIterator<Item = axum::Router>) -> axum::Router {
+    let request_ids = Arc::new(RequestIds::new(ctx));
+    let not_found = move |request: Request| {
+        let words = format!("there is nothing at `{}`", request.uri().path());
+        let problem = Problem::from(Failure::new(Kind::NotFound, words));
+        std::future::ready(request_ids.refuse(problem, request.headers()))
+    };
     routers.into_iter().fold(axum::Router::new(), axum::Router::merge).fallback(not_found)
-}
-
-async fn not_found(request: Request) -> Response {
-    let words = format!("there is nothing at `{}`", request.uri().path());
-    Problem::from(Failure::new(Kind::NotFound, words)).into_response(None, None)
-}
-
-/// Axum adds the header `allow`.
-async fn method_not_allowed() -> Response {
-    Problem::method_not_allowed().into_response(None, None)
 }
 
 /// The OpenAPI 3.1 document of the endpoints of several services behind one listener.

@@ -161,6 +161,12 @@ async fn a_request_id_is_kept_when_sane_and_made_otherwise() {
     let answer = send(shop.address, &bare("GET", "/fail/internal", "x-request-id: abc-7\r\n")).await.unwrap();
     assert_eq!(answer.header("x-request-id"), Some("abc-7"));
     assert_eq!(answer.json()["request_id"], "abc-7");
+    for (method, target) in [("GET", "/nowhere"), ("DELETE", "/echo")] {
+        let answer = send(shop.address, &bare(method, target, "")).await.unwrap();
+        let made = answer.header("x-request-id").unwrap();
+        assert_eq!(made.len(), 32, "{method} {target}");
+        assert_eq!(answer.json()["request_id"], made);
+    }
     for insane in ["x-request-id: two words\r\n".to_owned(), format!("x-request-id: {}\r\n", "y".repeat(129))]
     {
         let answer = send(shop.address, &bare("GET", "/orders/1", &insane)).await.unwrap();

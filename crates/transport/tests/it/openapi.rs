@@ -113,7 +113,8 @@ async fn one_document_for_all_services_is_served() {
     let document = openapi("both", "2", [&first, &second]);
     let ctx = Context::background();
     let server = ServerContext::new(&ctx);
-    let router = join([first.into_router(&server), second.into_router(&server), openapi_route(&document)]);
+    let router =
+        join(&ctx, [first.into_router(&server), second.into_router(&server), openapi_route(&document)]);
     let bound = Server::bind("127.0.0.1:0".parse().unwrap(), server.limits.clone()).await.unwrap();
     let address = bound.local_addr().unwrap();
     let work = server.work.clone();

@@ -405,7 +405,7 @@ async fn run(ctx: &Context, carrier: Carrier, limits: Limits) -> Running {
     server.limits = limits.clone();
     server.answers = Some(Arc::new(shop.kept.clone()));
     let work = server.work.clone();
-    let router = join([routes(&shop).into_router(&server)]);
+    let router = join(&ctx, [routes(&shop).into_router(&server)]);
     let bound = Server::bind("127.0.0.1:0".parse().unwrap(), limits).await.unwrap();
     let address = bound.local_addr().unwrap();
     let stop = watch::Sender::new(false);

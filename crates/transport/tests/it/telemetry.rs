@@ -163,7 +163,7 @@ async fn a_client_that_goes_is_seen_as_499() {
     let recorder = Recorder::default();
     let ctx = recorder.context();
     let (shop, _seen) = shop();
-    let client = Client::in_process(join([routes(&shop).into_router(&ServerContext::new(&ctx))]));
+    let client = Client::in_process(join(&ctx, [routes(&shop).into_router(&ServerContext::new(&ctx))]));
     let (call, cancel) = ctx.with_cancel();
     let going = client.call(&call, crate::shop::READ, pause("r"));
     let cancelling = async {
