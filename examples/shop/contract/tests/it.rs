@@ -61,7 +61,8 @@ async fn shop() -> Shop {
         .handle(inventory::STOCK, &stock, Inventory::find)
         .handle(inventory::ALL, &stock, Inventory::all);
     let openapi = json!([openapi_of_catalogue, rest.openapi("shop", "1")]);
-    Shop { ctx, client: Client::in_process(join([catalogue, rest.into_router(&server)])), openapi }
+    let router = join(&ctx, [catalogue, rest.into_router(&server)]);
+    Shop { ctx, client: Client::in_process(router), openapi }
 }
 
 fn basket(code: &str) -> Basket {
