@@ -51,6 +51,10 @@ fn the_openapi_document_has_every_endpoint() {
     assert_eq!(place["requestBody"]["required"], true, "{place}");
     assert!(place["parameters"].to_string().contains("IdempotencyKey"), "{place}");
     refer_to_what_is_there(&document, &document);
+    // A number means the same in the browser as on the server: none is a float or as wide as a machine's addresses.
+    for varying in [r#""type":"number""#, r#""format":"uint""#, r#""format":"int""#, r#""format":"double""#] {
+        assert!(!document.to_string().contains(varying), "{varying}");
+    }
     shop.stop();
 }
 
