@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 use shop_contract::orders::PLACE;
 use shop_core::invoice::{Invoice, Invoices};
 use shop_core::{PlaceError, Token};
-use staffa::channel::{bounded, map_concurrent};
+use staffa::channel::{Receiver, bounded, map_concurrent};
 use staffa::transport::CallKey;
 use staffa::{Client, Context, Fail, Failure, Group, Kind};
 
@@ -67,20 +67,9 @@ async fn place(
     concurrency: usize,
     bar: &ProgressBar,
 ) -> Result<Placed, Failure> {
-    let (tx, rx) = bounded(0);
-    let all: Vec<Invoice> = invoices.iter().cloned().collect();
-    group
-        .spawn("invoices", move |ctx| async move {
-            for invoice in all {
-                if tx.send(&ctx, invoice).await.is_err() {
-                    break;
-                }
-            }
-            Ok(())
-        })
-        .await?;
+    let invoices = one_by_one(group, invoices).await?;
     let placing = Arc::new(Placing { client: client.clone(), token: token.clone() });
-    let results = map_concurrent(group, rx, concurrency, move |ctx, invoice| {
+    let results = map_concurrent(group, invoices, concurrency, move |ctx, invoice| {
         let placing = Arc::clone(&placing);
         async move { placing.one(&ctx, &invoice).await }
     })
@@ -101,6 +90,23 @@ async fn place(
         }
     }
     Ok(placed)
+}
+
+/// Hands the invoices out as they are taken.
+async fn one_by_one(group: &Group<Failure>, invoices: &Invoices) -> Result<Receiver<Invoice>, Failure> {
+    let (tx, rx) = bounded(0);
+    let all: Vec<Invoice> = invoices.iter().cloned().collect();
+    group
+        .spawn("invoices", move |ctx| async move {
+            for invoice in all {
+                if tx.send(&ctx, invoice).await.is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        })
+        .await?;
+    Ok(rx)
 }
 
 impl Placing {
