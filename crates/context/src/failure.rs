@@ -160,7 +160,7 @@ impl Fail for Failure {
 
 impl From<Cause> for Failure {
     fn from(cause: Cause) -> Self {
-        Self::new(cause.kind(), cause.to_string())
+        Self::new(cause.kind(), cause.words())
     }
 }
 
@@ -170,6 +170,9 @@ impl Fail for Cause {
     }
 
     fn words(&self) -> Cow<'static, str> {
-        self.to_string().into()
+        match self {
+            Self::DeadlineExceeded => "the deadline passed; allow more time or ask for less".into(),
+            told => told.to_string().into(),
+        }
     }
 }
