@@ -106,7 +106,8 @@ impl Process {
         };
 
         health.enter(Phase::Ready);
-        tracing::info!(http = %http.address, admin = %admin.address, services = hosted.join(","), "ready");
+        let (here, admin_here) = (format!("http://{}", http.address), format!("http://{}", admin.address));
+        tracing::info!(http = here, admin = admin_here, services = hosted.join(","), "ready");
         let clock = context.shielded();
         Ok(Self { http, admin, clock, stop: common.stop, health, services, trouble, ending })
     }
