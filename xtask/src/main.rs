@@ -30,6 +30,7 @@ What a person does twice.
       --admin-port N        health and metrics (9464)
       --data DIR            the data folder
       --service A,B         these services alone
+      -- …                  further options of the shop: -- --set services.catalog=http://HOST:PORT
   cargo xtask bundle        builds the page alone and prints its size
   cargo xtask test          runs every test
   cargo xtask conformance --store URL

@@ -9,14 +9,19 @@ use crate::workspace::Workspace;
 
 const OPTIONS: &[&str] = &["--store", "--port", "--admin-port", "--data", "--service"];
 
-pub(crate) fn run(arguments: Vec<String>) -> Result<()> {
+pub(crate) fn run(mut arguments: Vec<String>) -> Result<()> {
+    // What stands behind `--` is the shop's own: `-- --set services.catalog=http://…`.
+    let own = match arguments.iter().position(|argument| argument == "--") {
+        Some(place) => arguments.split_off(place).split_off(1),
+        None => Vec::new(),
+    };
     let options = Options::parse(arguments, OPTIONS)?;
     check_port(&options, "--port")?;
     check_port(&options, "--admin-port")?;
     let workspace = Workspace::find()?;
     let page = bundle::build(&workspace, &["shop"])?;
     let mut shop = Command::new(workspace.binary(bundle::NATIVE_PROFILE, "shop"));
-    shop.arg("serve").arg("--page").arg(page).arg("--slow-store").args(options.words());
+    shop.arg("serve").arg("--page").arg(page).arg("--slow-store").args(options.words()).args(own);
     become_it(&mut shop)
 }
 
