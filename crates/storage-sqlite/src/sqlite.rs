@@ -65,7 +65,7 @@ impl Sqlite {
         let (lives, alive) = watch::channel(());
         let store = Self {
             tables: Tables::new(&schemas),
-            meters: Meters::new(ctx),
+            meters: Meters::new(ctx, schemas.iter().map(|schema| schema.kind)),
             reads: Arc::new(Queue::new(options.read_queue_max, length("read"))),
             writes: Arc::new(Queue::new(options.write_queue_max, length("write"))),
             path: path.clone(),

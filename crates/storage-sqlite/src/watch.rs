@@ -1,6 +1,7 @@
 //! What an operation tells of itself: a span, a duration, the length of the queues.
 
-use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use staffa_context::{Context, Instant, Metric, MetricKind, Series, Span, SpanKind};
@@ -68,19 +69,23 @@ impl Operation {
     }
 }
 
-/// The series of a store, looked up once.
-pub(crate) struct Meters([Series; Operation::ALL.len()]);
+/// The series and the spans' names of a store, looked up once.
+pub(crate) struct Meters {
+    series: [Series; Operation::ALL.len()],
+    names: Names,
+}
 
 impl Meters {
-    pub(crate) fn new(ctx: &Context) -> Self {
-        Self(Operation::ALL.map(|operation| {
+    pub(crate) fn new(ctx: &Context, kinds: impl Iterator<Item = &'static str>) -> Self {
+        let series = Operation::ALL.map(|operation| {
             ctx.series(&OPERATION_SECONDS, &[("system", SYSTEM), ("operation", operation.label())])
-        }))
+        });
+        Self { series, names: Names::new(kinds) }
     }
 
     /// Starts to watch an operation; `about` is the kind that it concerns, the first one of several.
     pub(crate) fn watch(&self, ctx: &Context, operation: Operation, about: &'static str) -> Watch {
-        let mut span = ctx.span_of(SpanKind::Client, name(ctx, operation, about));
+        let mut span = ctx.span_of(SpanKind::Client, self.names.of(operation, about));
         if span.is_recording() {
             span.set("db.system", SYSTEM);
             if !about.is_empty() {
@@ -88,16 +93,36 @@ impl Meters {
             }
         }
         let asked = span.clock().now();
-        Watch { span, seconds: self.0[operation as usize].clone(), asked, begun: None, ended: false }
+        Watch { span, seconds: self.series[operation as usize].clone(), asked, begun: None, ended: false }
     }
 }
 
-fn name(ctx: &Context, operation: Operation, about: &'static str) -> Cow<'static, str> {
-    match (ctx.instruments().tracer.is_some(), about) {
-        (false, _) => SYSTEM.into(),
-        (true, "") => format!("{SYSTEM} {}", operation.label()).into(),
-        (true, about) => format!("{SYSTEM} {} {about}", operation.label()).into(),
+/// The spans' names of every operation on every kind, and on none: made once, since each operation has a span.
+struct Names(BTreeMap<&'static str, [&'static str; Operation::ALL.len()]>);
+
+impl Names {
+    fn new(kinds: impl Iterator<Item = &'static str>) -> Self {
+        let of = |about: &'static str| Operation::ALL.map(|operation| name(operation, about));
+        Self(kinds.chain([""]).map(|about| (about, of(about))).collect())
     }
+
+    fn of(&self, operation: Operation, about: &'static str) -> &'static str {
+        self.0.get(about).map_or(SYSTEM, |names| names[operation as usize])
+    }
+}
+
+/// A name for the rest of the process: there are as many as it has operations and kinds, however many stores.
+fn name(operation: Operation, about: &'static str) -> &'static str {
+    static KNOWN: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let name = format!("{SYSTEM} {} {about}", operation.label());
+    let name = name.trim_end();
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = known.get(name) {
+        return known;
+    }
+    let name: &'static str = name.to_owned().leak();
+    known.insert(name);
+    name
 }
 
 /// An operation under way. It travels to the thread with the work, and is told when it was dropped instead.
