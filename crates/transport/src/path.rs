@@ -26,19 +26,16 @@ pub(crate) fn params(path: &'static str) -> impl Iterator<Item = &'static str> {
     })
 }
 
-/// The decoded parameters of `target`, the path of a request that the router matched with `path`.
+/// The parameters of `target`, the path of a request that the router matched with `path`, as they travelled.
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn matched<'a>(
     path: &'static str,
     target: &'a str,
-) -> Result<Vec<(&'static str, Cow<'a, str>)>, Failure> {
-    let mut params = Vec::new();
-    for (segment, raw) in segments(path).zip(target.split('/').skip(1)) {
-        if let Segment::Param(name) = segment {
-            params.push((name, decode(raw, Plus::Literal)?));
-        }
-    }
-    Ok(params)
+) -> impl Iterator<Item = (&'static str, &'a str)> {
+    segments(path).zip(target.split('/').skip(1)).filter_map(|(segment, raw)| match segment {
+        Segment::Param(name) => Some((name, raw)),
+        Segment::Fixed(_) => None,
+    })
 }
 
 /// Appends `text` with everything but RFC 3986's unreserved characters as `%XX` of its UTF-8 bytes.
