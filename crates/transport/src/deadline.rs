@@ -1,25 +1,24 @@
 //! The deadline of a request: it crosses the wire as remaining time, since clocks differ.
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName};
 use staffa_context::{Failure, Kind};
 
+use crate::head::{Field, Head};
 use crate::header;
 
 /// The budget of a request: the least of what its headers leave and what the endpoint allows.
-pub(crate) fn budget(headers: &HeaderMap, endpoint: Duration) -> Result<Duration, Failure> {
-    let own = read(headers, &header::TIMEOUT)?;
-    let proxy = read(headers, &header::ENVOY_EXPECTED)?;
+pub(crate) fn budget(head: &Head<'_>, endpoint: Duration) -> Result<Duration, Failure> {
+    let own = read(head.timeout, header::name::TIMEOUT)?;
+    let proxy = read(head.envoy_expected, header::ENVOY_EXPECTED)?;
     Ok([own, proxy].into_iter().flatten().fold(endpoint, Duration::min))
 }
 
-fn read(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Duration>, Failure> {
-    let mut values = headers.get_all(name).iter();
-    let Some(value) = values.next() else { return Ok(None) };
+fn read(field: Field<'_>, name: &'static str) -> Result<Option<Duration>, Failure> {
+    let Some(value) = field.first else { return Ok(None) };
     let text = value.to_str().unwrap_or_default();
     let millis = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
-    match (millis, values.next()) {
-        (Some(millis), None) => Ok(Some(Duration::from_millis(millis))),
+    match millis {
+        Some(millis) if !field.repeated => Ok(Some(Duration::from_millis(millis))),
         _ => Err(Failure::new(
             Kind::Invalid,
             format!("the header `{name}` must be given once, as a whole number of milliseconds"),
@@ -36,6 +35,7 @@ mod tests {
     use http::{HeaderMap, HeaderName};
 
     use super::budget;
+    use crate::head::Head;
 
     #[test]
     fn the_budget_is_the_least_of_all() {
@@ -44,7 +44,7 @@ mod tests {
             for (name, value) in lines {
                 headers.append(HeaderName::from_static(name), value.parse().unwrap());
             }
-            let got = budget(&headers, Duration::from_millis(1_000));
+            let got = budget(&Head::of_fields(&headers), Duration::from_millis(1_000));
             assert_eq!(got.ok(), expect.map(Duration::from_millis), "{lines:?}");
         };
         const OWN: &str = "staffa-timeout-ms";

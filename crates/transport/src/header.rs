@@ -20,18 +20,15 @@ pub(crate) mod name {
     pub(crate) const RETRY_AFTER: &str = "retry-after";
 }
 
-/// [`name::TIMEOUT`].
-#[cfg(not(target_arch = "wasm32"))]
-pub(crate) const TIMEOUT: HeaderName = HeaderName::from_static(name::TIMEOUT);
 /// What Envoy leaves to the upstream.
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) const ENVOY_EXPECTED: HeaderName = HeaderName::from_static("x-envoy-expected-rq-timeout-ms");
-/// [`name::TRACEPARENT`].
-#[cfg(not(target_arch = "wasm32"))]
-pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static(name::TRACEPARENT);
+pub(crate) const ENVOY_EXPECTED: &str = "x-envoy-expected-rq-timeout-ms";
 /// Names one request in answers and logs.
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static(REQUEST_ID_NAME);
+/// The same as text.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) const REQUEST_ID_NAME: &str = "x-request-id";
 /// [`name::IDEMPOTENCY_KEY`].
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static(name::IDEMPOTENCY_KEY);

@@ -74,6 +74,8 @@ mod connection;
 mod deadline;
 mod endpoint;
 mod handler;
+#[cfg(not(target_arch = "wasm32"))]
+mod head;
 mod header;
 #[cfg(not(target_arch = "wasm32"))]
 mod idempotency;

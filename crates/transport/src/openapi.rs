@@ -121,7 +121,7 @@ fn unlink(value: &mut Value) {
 fn parameters() -> Value {
     json!({
         "Timeout": {
-            "name": header::TIMEOUT.as_str(), "in": "header", "required": false,
+            "name": header::name::TIMEOUT, "in": "header", "required": false,
             "description": "What is left of the caller's budget, in milliseconds. The endpoint's own limit is never exceeded.",
             "schema": { "type": "integer", "minimum": 0 },
         },

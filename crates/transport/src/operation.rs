@@ -94,7 +94,8 @@ where
             let request = input.read()?;
             match keyed {
                 None => self.call(&ctx, request).await,
-                Some(keyed) => self.call_keyed(&ctx, request, keyed).await,
+                // Boxed, so that the future of a call without a key has no room for it.
+                Some(keyed) => Box::pin(self.call_keyed(&ctx, request, keyed)).await,
             }
         })
     }

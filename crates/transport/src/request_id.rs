@@ -20,16 +20,16 @@ impl RequestIds {
     }
 
     /// The caller's own id when it is 1 to 128 visible ASCII characters; else a new one.
-    pub(crate) fn take(&self, headers: &HeaderMap) -> HeaderValue {
+    pub(crate) fn take(&self, given: Option<&HeaderValue>) -> HeaderValue {
         let sane = |value: &&HeaderValue| {
             (1..=128).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic)
         };
-        headers.get(header::REQUEST_ID).filter(sane).cloned().unwrap_or_else(|| self.make())
+        given.filter(sane).cloned().unwrap_or_else(|| self.make())
     }
 
     /// The answer to a request that no route takes.
     pub(crate) fn refuse(&self, problem: Problem, headers: &HeaderMap) -> Response {
-        let request_id = self.take(headers);
+        let request_id = self.take(headers.get(header::REQUEST_ID));
         let mut response = problem.into_response(Some(&request_id), None);
         response.headers_mut().insert(header::REQUEST_ID, request_id);
         response

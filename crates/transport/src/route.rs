@@ -1,4 +1,5 @@
 //! One endpoint being served: from a request's head to its answer.
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -6,19 +7,20 @@ use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
 use axum::response::Response;
 use bytes::Bytes;
-use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use staffa_context::{Cause, Context, Failure, Kind, SpanKind, TraceContext};
 
 use crate::admission::Admission;
 use crate::answer::{Problem, Reply};
 use crate::endpoint::Shape;
+use crate::head::Head;
 use crate::idempotency::{self, Keyed};
-use crate::observed::RouteMetrics;
+use crate::observed::{RouteMetrics, Seen};
 use crate::operation::{Operation, StreamOperation};
-use crate::request::{Input, gather};
+use crate::request::gather;
 use crate::request_id::RequestIds;
 use crate::running::Running;
 use crate::{Limits, ServerContext, deadline, header, stream};
@@ -80,22 +82,23 @@ impl Route {
     }
 
     /// Answers a request. Dropped before its end, it treats the client as gone.
-    pub(crate) async fn serve(self: Arc<Self>, request: Request) -> Response {
+    pub(crate) fn serve(
+        self: Arc<Self>,
+        request: Request,
+    ) -> impl Future<Output = Result<Response, Infallible>> + Send {
+        // Outside the future, which would have room for the whole as well as for its parts.
         let (parts, body) = request.into_parts();
-        let root = match &self.answering {
-            Answering::Call(_) => &self.shared.root,
-            Answering::Stream(_) => &self.shared.stream_root,
-        };
-        let request_id = self.shared.request_ids.take(&parts.headers);
-        let mut seen = self.metrics.begin(self.span(root, &parts.headers));
-        let limit = self.shape.timeout.unwrap_or(self.shared.limits.timeout);
-        let budget = deadline::budget(&parts.headers, limit);
-        if let Ok(budget) = &budget {
-            // The name that the context gives it, where a span begins under a deadline.
-            seen.span.set("budget_us", i64::try_from(budget.as_micros()).unwrap_or(i64::MAX));
-        }
+        async move { Ok(self.serve_parts(&parts, body).await) }
+    }
+
+    async fn serve_parts(&self, parts: &Parts, body: Body) -> Response {
+        let (request_id, mut seen, budget) = self.begin(parts);
         let ctx = seen.span.clone();
-        let mut response = match self.answer(&ctx, budget, &parts, body).await {
+        let answered = match budget {
+            Ok(budget) => self.answer(&ctx, budget, parts, body).await,
+            Err(problem) => Err(problem),
+        };
+        let mut response = match answered {
             Ok(response) => {
                 seen.answered(response.status().as_u16());
                 response
@@ -109,8 +112,27 @@ impl Route {
         response
     }
 
-    fn span(&self, root: &Context, headers: &HeaderMap) -> staffa_context::Span {
-        let parent = headers.get(header::TRACEPARENT).and_then(|value| value.to_str().ok());
+    /// Reads the head: the request's id, its span, and its time unless the head is refused.
+    fn begin(&self, parts: &Parts) -> (HeaderValue, Seen<'_>, Result<Duration, Problem>) {
+        let head = Head::of(parts);
+        let root = match &self.answering {
+            Answering::Call(_) => &self.shared.root,
+            Answering::Stream(_) => &self.shared.stream_root,
+        };
+        let request_id = self.shared.request_ids.take(head.request_id.first);
+        let mut seen = self.metrics.begin(self.span(root, head.traceparent.first));
+        let limit = self.shape.timeout.unwrap_or(self.shared.limits.timeout);
+        let budget = deadline::budget(&head, limit);
+        if let Ok(budget) = &budget {
+            // The name that the context gives it, where a span begins under a deadline.
+            seen.span.set("budget_us", i64::try_from(budget.as_micros()).unwrap_or(i64::MAX));
+        }
+        let taken = check_head(head.bytes, parts.headers.len(), &self.shared.limits);
+        (request_id, seen, taken.and_then(|()| Ok(budget?)))
+    }
+
+    fn span(&self, root: &Context, traceparent: Option<&HeaderValue>) -> staffa_context::Span {
+        let parent = traceparent.and_then(|value| value.to_str().ok());
         match parent.and_then(TraceContext::from_traceparent) {
             None => root.span_of(SpanKind::Server, self.name),
             parent => root.with_trace(parent).span_of(SpanKind::Server, self.name),
@@ -120,12 +142,10 @@ impl Route {
     async fn answer(
         &self,
         ctx: &Context,
-        budget: Result<Duration, Failure>,
+        budget: Duration,
         parts: &Parts,
         body: Body,
     ) -> Result<Response, Problem> {
-        check_head(parts, &self.shared.limits)?;
-        let budget = budget?;
         match &self.answering {
             Answering::Call(operation) => {
                 if budget.is_zero() {
@@ -135,7 +155,8 @@ impl Route {
             }
             Answering::Stream(operation) => {
                 let input = gather(&self.shape, &parts.uri, b"")?;
-                stream::open(operation, &self.shared, ctx, budget, (&parts.headers, input)).await
+                // Boxed, so that the future of a call has no room for it.
+                Box::pin(stream::open(operation, &self.shared, ctx, budget, (&parts.headers, input))).await
             }
         }
     }
@@ -149,10 +170,17 @@ impl Route {
     ) -> Result<Reply, Problem> {
         let place = self.shared.requests.admit()?;
         let keyed = self.keyed(&parts.headers)?;
-        let input = self.input(ctx, parts, body).await?;
+        let body = if self.shape.method.has_body() && !body.is_end_stream() {
+            check_media_type(&parts.headers)?;
+            // Boxed, so that the future of a call without a body has no room for it.
+            Box::pin(self.read(ctx, body)).await?
+        } else {
+            Bytes::new()
+        };
+        let input = gather(&self.shape, &parts.uri, &body)?;
         let (ctx, cancel) = ctx.with_cancel();
         let future = Arc::clone(operation).start(ctx.clone(), input, keyed);
-        let running =
+        let mut running =
             Running::new(future, (ctx, cancel), self.shape.policy, self.shared.limits.grace, Some(place));
         running.result().await.map_err(Problem::from)
     }
@@ -163,16 +191,6 @@ impl Route {
         }
         let (key, answers) = (idempotency::key(headers)?, self.shared.server.answers.clone());
         Ok(Some(Keyed { scope: self.name.to_owned(), key, answers }))
-    }
-
-    async fn input(&self, ctx: &Context, parts: &Parts, body: Body) -> Result<Input, Problem> {
-        let body = if self.shape.method.has_body() && !body.is_end_stream() {
-            check_media_type(&parts.headers)?;
-            self.read(ctx, body).await?
-        } else {
-            Bytes::new()
-        };
-        Ok(gather(&self.shape, &parts.uri, &body)?)
     }
 
     async fn read(&self, ctx: &Context, body: Body) -> Result<Bytes, Problem> {
@@ -201,11 +219,8 @@ fn too_slow() -> Problem {
 }
 
 /// Refuses a head beyond the limits. What is far beyond, the connection refuses by itself.
-fn check_head(parts: &Parts, limits: &Limits) -> Result<(), Problem> {
-    let target = parts.uri.path_and_query().map_or(1, |target| target.as_str().len());
-    let fields = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
-    let bytes = target + fields.sum::<usize>();
-    let words = if parts.headers.len() > limits.headers_max {
+fn check_head(bytes: usize, fields: usize, limits: &Limits) -> Result<(), Problem> {
+    let words = if fields > limits.headers_max {
         format!("a request may have {} header fields at most", limits.headers_max)
     } else if bytes > limits.header_max {
         format!("address and header fields may have {} bytes together at most", limits.header_max)

@@ -3,13 +3,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::Request;
-use axum::routing::{MethodFilter, MethodRouter, on};
+use axum::routing::{MethodFilter, MethodRouter, on_service};
 use futures_core::Stream;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use staffa_context::{Context, Fail, Failure, Kind};
+use tower::service_fn;
 
 use crate::answer::Problem;
 use crate::endpoint::Shape;
@@ -121,7 +122,8 @@ fn served(route: Arc<Route>) -> MethodRouter {
         Method::Put => MethodFilter::PUT,
         Method::Delete => MethodFilter::DELETE,
     };
-    on(filter, move |request: Request| Arc::clone(&route).serve(request))
+    // As a service: a handler of axum is one more boxed future, with room for extractors.
+    on_service(filter, service_fn(move |request: Request| Arc::clone(&route).serve(request)))
 }
 
 /// Merges routers of several services, and answers 404 in problem details where none has a route. The context gives

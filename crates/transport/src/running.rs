@@ -37,8 +37,8 @@ impl<T: Send + 'static> Running<T> {
         Self { future: Some(future), ctx, cancel, policy, grace, place }
     }
 
-    /// The handler's result, or the cause when its context ends first.
-    pub(crate) async fn result(mut self) -> Result<T, Failure> {
+    /// The handler's result, or the cause when its context ends first. What is left then leaves when this is dropped.
+    pub(crate) async fn result(&mut self) -> Result<T, Failure> {
         let ctx = self.ctx.clone();
         let mut done = ctx.done();
         poll_fn(|cx| match self.poll_work(cx) {

@@ -51,7 +51,7 @@ pub(crate) async fn open(
         opened.map_err(Failure::from)?
     };
     let (place, body_cancel) = (shared.streams.admit()?, cancel.clone());
-    let running =
+    let mut running =
         Running::new(Box::pin(first), (ctx.clone(), cancel), Policy::Cancel, shared.limits.grace, None);
     let (first, frames) = running.result().await?;
 
