@@ -10,13 +10,13 @@ use crate::header;
 
 /// Makes request ids: 64 random bits of the process, and a count.
 pub(crate) struct RequestIds {
-    process: u64,
+    process: [u8; 16],
     next: AtomicU64,
 }
 
 impl RequestIds {
     pub(crate) fn new(ctx: &Context) -> Self {
-        Self { process: ctx.instruments().ids.random(), next: AtomicU64::new(1) }
+        Self { process: hex(ctx.instruments().ids.random()), next: AtomicU64::new(1) }
     }
 
     /// The caller's own id when it is 1 to 128 visible ASCII characters; else a new one.
@@ -38,15 +38,13 @@ impl RequestIds {
     fn make(&self) -> HeaderValue {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let mut text = [0; 32];
-        write_hex(&mut text[..16], self.process);
-        write_hex(&mut text[16..], number);
+        text[..16].copy_from_slice(&self.process);
+        text[16..].copy_from_slice(&hex(number));
         // Hexadecimal digits are a header value.
         HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("none"))
     }
 }
 
-fn write_hex(text: &mut [u8], number: u64) {
-    for (at, digit) in text.iter_mut().rev().enumerate() {
-        *digit = b"0123456789abcdef"[(number >> (at * 4)) as usize & 15];
-    }
+fn hex(number: u64) -> [u8; 16] {
+    std::array::from_fn(|at| b"0123456789abcdef"[(number >> (60 - at * 4)) as usize & 15])
 }
