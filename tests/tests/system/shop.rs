@@ -78,7 +78,8 @@ impl Shop {
         let ready = shop.log.wait_for("ready", |record| record["message"] == "ready");
         let address = |name: &str| {
             let found = ready.get(name).or_else(|| ready.pointer(&format!("/fields/{name}")));
-            found.and_then(Value::as_str).unwrap_or_else(|| panic!("{ready}")).parse().unwrap()
+            let url = found.and_then(Value::as_str).unwrap_or_else(|| panic!("{ready}"));
+            url.strip_prefix("http://").unwrap_or_else(|| panic!("{ready}")).parse().unwrap()
         };
         (shop.http, shop.admin) = (address("http"), address("admin"));
         let admin = shop.admin;
