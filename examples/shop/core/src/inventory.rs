@@ -2,13 +2,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use staffa_context::{Context, Failure, Kind};
 use staffa_storage::{
     Cursor, Error, Event, Happened, Page, PageOf, Repository, Schema, Store, Unit, Versioned, retry,
 };
 
+use crate::heard::{payload, taken};
 use crate::order::{OrderCancelled, OrderPlaced, OrderShipped, Units};
 use crate::page;
 use crate::stock::{Short, Stock, StockRefused, StockReserved};
@@ -106,7 +106,7 @@ impl Inventory {
     /// Those of the store; the event comes again then.
     pub async fn consume(&self, ctx: &Context, event: &Event) -> Result<(), Failure> {
         let effect = Effect::of(event)?;
-        let done = retry(ctx, || async {
+        let committed = retry(ctx, || async {
             let mut unit = self.store.unit();
             match &effect {
                 Effect::Reserve(placed) => reserve(ctx, &mut unit, placed).await?,
@@ -117,10 +117,7 @@ impl Inventory {
             unit.commit(ctx).await
         })
         .await;
-        match done {
-            Ok(()) | Err(Error::Kept) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        taken(committed)
     }
 }
 
@@ -146,14 +143,6 @@ impl Effect {
             other => Err(Failure::new(Kind::Internal, format!("the inventory does not hear of {other}"))),
         }
     }
-}
-
-/// What an event says.
-pub(crate) fn payload<T: DeserializeOwned>(event: &Event) -> Result<T, Failure> {
-    T::deserialize(&event.payload).map_err(|error| {
-        Failure::new(Kind::Internal, "an event has a payload that does not fit")
-            .with_log(format!("{} {}: {error}", event.name, event.id))
-    })
 }
 
 /// Sets all of an order's goods aside, or nothing, and answers by event.

@@ -25,6 +25,7 @@
 pub mod catalog;
 pub mod country;
 pub mod goods;
+mod heard;
 pub mod inventory;
 pub mod invoice;
 mod money;

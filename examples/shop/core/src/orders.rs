@@ -8,7 +8,7 @@ use futures_core::Stream;
 use serde::{Deserialize, Serialize};
 use staffa_context::{Context, Failure, Kind, Timestamp};
 use staffa_storage::{
-    Cursor, Error, Event, Happened, PageOf, Range, Repository, Schema, Store, Unit, Versioned, retry,
+    Cursor, Event, Happened, PageOf, Range, Repository, Schema, Store, Unit, Versioned, retry,
 };
 use uuid::Uuid;
 
@@ -17,7 +17,7 @@ mod error;
 pub use error::{OrderError, PlaceError};
 
 use crate::catalog::Prices;
-use crate::inventory::payload;
+use crate::heard::{payload, taken};
 use crate::order::{Order, OrderCancelled, OrderPlaced, OrderShipped, PLACED, REFERENCE, State, WrongState};
 use crate::quote::{Basket, Quote, Quoted, quote};
 use crate::stock::{StockRefused, StockReserved};
@@ -227,7 +227,7 @@ impl Orders {
     /// Those of the store; the event comes again then.
     pub async fn consume(&self, ctx: &Context, event: &Event) -> Result<(), Failure> {
         let answer = Answer::of(event)?;
-        let done = retry(ctx, || async {
+        let committed = retry(ctx, || async {
             let mut unit = self.store.unit();
             if let Some(order) = unit.get::<Order>(ctx, answer.order).await? {
                 react(&mut unit, order, &answer, ctx.wall());
@@ -236,10 +236,7 @@ impl Orders {
             unit.commit(ctx).await
         })
         .await;
-        match done {
-            Ok(()) | Err(Error::Kept) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        taken(committed)
     }
 
     /// The order as it is, and each change of it, until a state after which nothing comes. An event's id is the
