@@ -5,10 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shop_contract::catalog::{BROWSE, PRICES, PRODUCT};
 use shop_core::Catalog;
-use shop_core::catalog::Edition;
 use staffa::{Adapter, Context, Schema, Service, Store};
 
-use crate::first::Begun;
+use crate::first;
 use crate::import;
 use crate::slow::{SlowMemory, SlowSqlite};
 
@@ -21,7 +20,7 @@ pub(crate) struct Settings {
 
 /// What the catalogue's store keeps.
 pub(crate) fn schemas() -> Vec<Schema> {
-    vec![Schema::of::<shop_core::Product>(), Schema::of::<Edition>(), Schema::of::<Begun>()]
+    first::marked(Catalog::schemas())
 }
 
 pub(crate) async fn compose(ctx: &Context, service: &mut Service<Settings>) -> staffa::Result<()> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use staffa::storage::Entity;
-use staffa::{Context, Failure, Repository, Store, Versioned};
+use staffa::{Context, Failure, Repository, Schema, Store, Versioned};
 
 /// Says that a first import has begun, and has not come to its end.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -21,6 +21,12 @@ impl Entity for Begun {
     fn id(&self) -> &String {
         &self.name
     }
+}
+
+/// The schemas of a store that may be imported into.
+pub(crate) fn marked(mut schemas: Vec<Schema>) -> Vec<Schema> {
+    schemas.push(Schema::of::<Begun>());
+    schemas
 }
 
 /// The name of the one mark of a store.

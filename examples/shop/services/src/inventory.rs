@@ -3,19 +3,19 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use shop_contract::inventory::{ALL, STOCK};
+use shop_core::Inventory;
 use shop_core::inventory::{CONSUMER, HEARS};
-use shop_core::{Inventory, Stock};
 use staffa::messaging::Consumer;
 use staffa::storage::Event;
 use staffa::{Context, Failure, Schema, Service};
 
-use crate::first::Begun;
+use crate::first;
 use crate::import;
 use crate::orders::together;
 
 /// What the inventory's store keeps.
 pub(crate) fn schemas() -> Vec<Schema> {
-    vec![Schema::of::<Stock>(), Schema::of::<Begun>()]
+    first::marked(Inventory::schemas())
 }
 
 pub(crate) async fn compose(ctx: &Context, service: &mut Service<()>) -> staffa::Result<()> {

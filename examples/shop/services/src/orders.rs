@@ -7,11 +7,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shop_contract::catalog::CatalogPrices;
 use shop_contract::orders::{CANCEL, FIND, LIST, PACK, PLACE, SHIP, WATCH, watch};
+use shop_core::Orders;
 use shop_core::orders::{CONSUMER, HEARS};
-use shop_core::{Order, Orders};
 use staffa::messaging::Consumer;
 use staffa::storage::Event;
-use staffa::{Context, Failure, Schema, Service};
+use staffa::{Context, Failure, Service};
 
 use crate::token;
 
@@ -31,7 +31,7 @@ impl Default for Settings {
 
 pub(crate) async fn compose(ctx: &Context, service: &mut Service<Settings>) -> staffa::Result<()> {
     together(service, "inventory")?;
-    let store = service.store(ctx, &service.common.store.url, vec![Schema::of::<Order>()]).await?;
+    let store = service.store(ctx, &service.common.store.url, Orders::schemas()).await?;
     let prices = Arc::new(CatalogPrices(service.client("catalog")?));
     let token = token::read_or_make(&token::path(&service.settings.data))?;
     let orders = Arc::new(Orders::new(Arc::clone(&store), prices, Some(token)));
