@@ -14,7 +14,7 @@ use futures_util::stream::{StreamExt, iter};
 use staffa_context::{
     Cause, Context, Failure, Instant, Metric, MetricKind, SpanKind, Timestamp, TraceContext,
 };
-use staffa_storage::{Event, Store};
+use staffa_storage::{Event, Store, Unsent};
 use uuid::Uuid;
 
 use crate::Bus;
@@ -153,7 +153,8 @@ impl Relay {
             tell_oldest(ctx, &[], held);
             return Ok(false);
         }
-        let events = self.store.unsent(ctx, &waiting, self.options.batch_max).await?;
+        let events =
+            self.store.unsent(ctx, Unsent { held: &waiting, ..Unsent::all(self.options.batch_max) }).await?;
         tell_oldest(ctx, &events, held);
         let results: Vec<Published> = iter(by_entity(events))
             .map(|(subject, events)| self.publish_in_order(ctx, subject, events))

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use staffa_context::{Context, Failure, Timestamp};
 use staffa_messaging::{Bus, Consumer, InProcess, Inbox, Nudge, Relay, RelayOptions, Subscription};
-use staffa_storage::{Commit, Event, Found, Kept, Part, Result, Scan, Seen, Store};
+use staffa_storage::{Backlog, Commit, Event, Found, Kept, Part, Result, Scan, Seen, Store, Unsent};
 
 use crate::Service;
 use crate::process::ended;
@@ -121,8 +121,12 @@ impl Store for Nudging {
         self.store.kept(ctx, scope, key).await
     }
 
-    async fn unsent(&self, ctx: &Context, held: &[(String, String)], limit: usize) -> Result<Vec<Event>> {
-        self.store.unsent(ctx, held, limit).await
+    async fn unsent(&self, ctx: &Context, unsent: Unsent<'_>) -> Result<Vec<Event>> {
+        self.store.unsent(ctx, unsent).await
+    }
+
+    async fn backlog(&self, ctx: &Context, limit: usize) -> Result<Backlog> {
+        self.store.backlog(ctx, limit).await
     }
 
     async fn mark_sent(&self, ctx: &Context, events: &[uuid::Uuid]) -> Result<()> {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use rusqlite::Connection;
 use staffa_context::Timestamp;
-use staffa_storage::{Event, Result};
+use staffa_storage::{Backlog, Event, Result, Unsent};
 use uuid::Uuid;
 
 use crate::error::told;
@@ -29,22 +29,39 @@ pub(crate) fn put(connection: &Connection, event: &Event, payload: &str) -> Resu
     statement.execute(values).map(|_| ()).map_err(told)
 }
 
-/// Unsent events, oldest commit first, without those of the held entities.
-pub(crate) fn unsent(connection: &Connection, held: &[(String, String)], limit: usize) -> Result<Vec<Event>> {
-    let held: HashSet<(&str, &str)> = held.iter().map(|(kind, id)| (kind.as_str(), id.as_str())).collect();
+/// Unsent events of some partitions, oldest commit first, without those of the held entities.
+pub(crate) fn unsent(connection: &Connection, unsent: Unsent<'_>) -> Result<Vec<Event>> {
+    let held: HashSet<(&str, &str)> =
+        unsent.held.iter().map(|(kind, id)| (kind.as_str(), id.as_str())).collect();
     let sql = "SELECT id, name, kind, entity, version, n, at, trace, payload \
                FROM staffa_outbox INDEXED BY \"staffa_outbox.unsent\" WHERE sent_at IS NULL ORDER BY place";
     let mut statement = connection.prepare_cached(sql).map_err(told)?;
     let mut rows = statement.query([]).map_err(told)?;
     let mut events = Vec::new();
-    while events.len() < limit {
+    while events.len() < unsent.limit {
         let Some(row) = rows.next().map_err(told)? else { break };
         let about = row.get_ref(2).and_then(|kind| Ok((kind.as_str()?, row.get_ref(3)?.as_str()?)));
-        if !held.contains(&about.map_err(told)?) {
-            events.push(event(row).map_err(told)?);
+        if held.contains(&about.map_err(told)?) {
+            continue;
+        }
+        let event = event(row).map_err(told)?;
+        if unsent.partitions.contains(event.partition()) {
+            events.push(event);
         }
     }
     Ok(events)
+}
+
+/// How much is unsent, counted up to a limit.
+pub(crate) fn backlog(connection: &Connection, limit: usize) -> Result<Backlog> {
+    let sql = "SELECT count(*), min(at) FROM (SELECT at FROM staffa_outbox INDEXED BY \"staffa_outbox.unsent\" \
+               WHERE sent_at IS NULL ORDER BY place LIMIT ?1)";
+    let mut statement = connection.prepare_cached(sql).map_err(told)?;
+    let read = |row: &rusqlite::Row<'_>| {
+        let (events, oldest): (u32, Option<i64>) = (row.get(0)?, row.get(1)?);
+        Ok(Backlog { events: events.try_into().unwrap_or(limit), oldest: oldest.map(Timestamp::from_micros) })
+    };
+    statement.query_row([i64::try_from(limit).unwrap_or(i64::MAX)], read).map_err(told)
 }
 
 fn event(row: &rusqlite::Row<'_>) -> rusqlite::Result<Event> {

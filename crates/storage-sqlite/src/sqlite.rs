@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf};
 use async_trait::async_trait;
 use rusqlite::{Connection, Transaction};
 use staffa_context::{Context, Timestamp};
-use staffa_storage::{Commit, Event, Found, Kept, Part, Result, Scan, Schema, Seen, Store};
+use staffa_storage::{Backlog, Commit, Event, Found, Kept, Part, Result, Scan, Schema, Seen, Store, Unsent};
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
@@ -228,10 +228,17 @@ impl Store for Sqlite {
         self.run(ctx, Operation::Kept, "", move |connection, _| kept::find(connection, &scope, &key)).await
     }
 
-    async fn unsent(&self, ctx: &Context, held: &[(String, String)], limit: usize) -> Result<Vec<Event>> {
-        let held = held.to_vec();
-        self.run(ctx, Operation::Unsent, "", move |connection, _| outbox::unsent(connection, &held, limit))
-            .await
+    async fn unsent(&self, ctx: &Context, unsent: Unsent<'_>) -> Result<Vec<Event>> {
+        let Unsent { partitions, limit, .. } = unsent;
+        let held = unsent.held.to_vec();
+        self.run(ctx, Operation::Unsent, "", move |connection, _| {
+            outbox::unsent(connection, Unsent { partitions, held: &held, limit })
+        })
+        .await
+    }
+
+    async fn backlog(&self, ctx: &Context, limit: usize) -> Result<Backlog> {
+        self.run(ctx, Operation::Unsent, "", move |connection, _| outbox::backlog(connection, limit)).await
     }
 
     async fn mark_sent(&self, ctx: &Context, events: &[Uuid]) -> Result<()> {

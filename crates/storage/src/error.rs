@@ -44,6 +44,8 @@ pub enum Error {
     },
     /// The store is away, closed, full or locked for the moment, in words that say which; nothing happened.
     Unavailable(String),
+    /// Writing is paused while the store is moved or looked after; nothing happened. Try again later.
+    Frozen,
     /// The outcome of a commit was not seen: it happened whole or not at all. Retry only with an idempotency key.
     Unknown(String),
     /// The store cannot be used like this: a wrong URL, a schema that does not fit, damaged data.
@@ -82,6 +84,7 @@ impl fmt::Display for Error {
                 write!(f, "{kind} {id} has shape {shape}, which is newer than this binary")
             }
             Self::Unavailable(reason) => write!(f, "the store is unavailable: {reason}"),
+            Self::Frozen => f.write_str("the store is frozen: its writers are paused"),
             Self::Unknown(reason) => write!(f, "the outcome of the commit is unknown: {reason}"),
             Self::Unusable(reason) => write!(f, "the store cannot be used: {reason}"),
         }
@@ -97,7 +100,7 @@ impl Fail for Error {
             Self::Conflict { .. } | Self::Duplicate { .. } | Self::Kept => Kind::Conflict,
             Self::Invalid { .. } => Kind::Invalid,
             Self::NewerShape { .. } | Self::Unusable(_) => Kind::Internal,
-            Self::Unavailable(_) => Kind::Unavailable,
+            Self::Unavailable(_) | Self::Frozen => Kind::Unavailable,
             Self::Unknown(_) => Kind::UnknownOutcome,
         }
     }
@@ -105,6 +108,7 @@ impl Fail for Error {
     fn words(&self) -> Cow<'static, str> {
         match self {
             Self::Unavailable(_) => "the data cannot be reached for the moment; try again shortly".into(),
+            Self::Frozen => "changes are paused for maintenance; try again in a while".into(),
             Self::Unknown(_) => {
                 "it is not known whether this took effect; look, or repeat it with the same idempotency key"
                     .into()

@@ -10,7 +10,7 @@
 //! use serde::{Deserialize, Serialize};
 //! use staffa_context::Context;
 //! use staffa_storage::memory::Memory;
-//! use staffa_storage::{Entity, Happened, Index, Indexes, Page, Range, Repository, Result, Schema, Store, retry};
+//! use staffa_storage::{Entity, Happened, Index, Indexes, Page, Range, Repository, Result, Schema, Store, Unsent, retry};
 //!
 //! #[derive(Clone, Serialize, Deserialize)]
 //! struct Product { code: String, description: String, pence: i64 }
@@ -59,7 +59,7 @@
 //!
 //! let page = products.range(ctx, &DESCRIPTION, Range::of(()).prefix("REG"), Page::first()).await?;
 //! assert_eq!(page.items[0].code, "22423");
-//! assert_eq!(store.unsent(ctx, &[], 10).await?[0].name, "price_changed");
+//! assert_eq!(store.unsent(ctx, Unsent::all(10)).await?[0].name, "price_changed");
 //! # Ok(())
 //! # }
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(example()).unwrap();
@@ -87,6 +87,9 @@ mod error;
 mod index;
 mod key;
 pub mod memory;
+mod migration;
+mod moving;
+mod outbox;
 mod page;
 mod part;
 mod range;
@@ -106,6 +109,9 @@ pub use entity::{Entity, Indexes};
 pub use error::Error;
 pub use index::{DeclaredIndex, Index};
 pub use key::{Key, KeyPart};
+pub use migration::{Migrate, Phase, Step};
+pub use moving::{Exported, Mark, Moving, Record, Section};
+pub use outbox::{Backlog, PARTITIONS, Partitions, Unsent};
 pub use page::{Page, PageOf};
 pub use part::{Part, PartType};
 pub use range::{Following, Leading, Range, Whole};

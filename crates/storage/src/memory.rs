@@ -36,7 +36,10 @@ use async_trait::async_trait;
 use staffa_context::{Context, Timestamp};
 use uuid::Uuid;
 
-use crate::{Commit, Error, Event, Found, Kept, Part, Result, Scan, Schema, Seen, Store};
+use crate::{
+    Backlog, Commit, Error, Event, Exported, Found, Kept, Mark, Moving, Part, Record, Result, Scan, Schema,
+    Section, Seen, Store, Unsent,
+};
 use kind::Kind;
 use outbox::Outbox;
 
@@ -55,6 +58,7 @@ struct Data {
     kept: BTreeMap<(String, String), Kept>,
     kept_by_time: BTreeSet<(Timestamp, String, String)>,
     outbox: Outbox,
+    frozen: bool,
 }
 
 impl Memory {
@@ -98,6 +102,12 @@ impl Memory {
         Ok(lock(&self.data))
     }
 
+    /// The same, for one that is not frozen either.
+    fn writable(&self, ctx: &Context) -> Result<MutexGuard<'_, Data>> {
+        let data = self.data(ctx)?;
+        if data.frozen { Err(Error::Frozen) } else { Ok(data) }
+    }
+
     fn schema(&self, kind: &str) -> Result<&Schema> {
         self.schemas.get(kind).ok_or_else(|| Error::Unusable(format!("the store was opened without {kind}")))
     }
@@ -121,7 +131,7 @@ impl Store for Memory {
     }
 
     async fn commit(&self, ctx: &Context, commit: Commit) -> Result<()> {
-        let mut data = self.data(ctx)?;
+        let mut data = self.writable(ctx)?;
         data.check(self, &commit)?;
         data.apply(self, commit);
         Ok(())
@@ -131,17 +141,21 @@ impl Store for Memory {
         Ok(self.data(ctx)?.kept.get(&(scope.to_owned(), key.to_owned())).cloned())
     }
 
-    async fn unsent(&self, ctx: &Context, held: &[(String, String)], limit: usize) -> Result<Vec<Event>> {
-        Ok(self.data(ctx)?.outbox.unsent(held, limit))
+    async fn unsent(&self, ctx: &Context, unsent: Unsent<'_>) -> Result<Vec<Event>> {
+        Ok(self.data(ctx)?.outbox.unsent(unsent))
+    }
+
+    async fn backlog(&self, ctx: &Context, limit: usize) -> Result<Backlog> {
+        Ok(self.data(ctx)?.outbox.backlog(limit))
     }
 
     async fn mark_sent(&self, ctx: &Context, events: &[Uuid]) -> Result<()> {
-        self.data(ctx)?.outbox.mark_sent(events);
+        self.writable(ctx)?.outbox.mark_sent(events);
         Ok(())
     }
 
     async fn sweep(&self, ctx: &Context, before: Timestamp, limit: usize) -> Result<usize> {
-        let mut data = self.data(ctx)?;
+        let mut data = self.writable(ctx)?;
         Ok(data.sweep_kept(before, limit) + data.outbox.sweep(before, limit))
     }
 
@@ -154,6 +168,70 @@ impl Store for Memory {
         self.closed.store(true, Ordering::Release);
         Ok(())
     }
+}
+
+#[async_trait]
+impl Moving for Memory {
+    async fn freeze(&self, ctx: &Context, frozen: bool) -> Result<()> {
+        self.data(ctx)?.frozen = frozen;
+        Ok(())
+    }
+
+    async fn is_frozen(&self, ctx: &Context) -> Result<bool> {
+        Ok(self.data(ctx)?.frozen)
+    }
+
+    async fn export(
+        &self,
+        ctx: &Context,
+        section: Section,
+        after: Option<&Mark>,
+        limit: usize,
+    ) -> Result<Exported> {
+        if let Section::Rows(kind) = section {
+            self.schema(kind)?;
+        }
+        let data = self.data(ctx)?;
+        let done = moved(after)?;
+        let records: Vec<Record> = match section {
+            Section::Rows(kind) => match data.kinds.get(kind) {
+                Some(kind) => kind.records().skip(done).take(limit).collect::<Result<_>>()?,
+                None => Vec::new(),
+            },
+            Section::Events => data.outbox.records().skip(done).take(limit).collect(),
+            Section::Kept => data.kept.values().skip(done).take(limit).cloned().map(Record::Kept).collect(),
+        };
+        let next = (records.len() == limit).then(|| Mark((done + records.len()).to_string()));
+        Ok(Exported { records, next })
+    }
+
+    async fn import(&self, ctx: &Context, section: Section, records: Vec<Record>) -> Result<()> {
+        let mut data = self.data(ctx)?;
+        match section {
+            Section::Rows(kind) => {
+                let schema = self.schema(kind)?;
+                data.kinds.entry(kind).or_default().import(schema, records)
+            }
+            Section::Events => data.outbox.import(records),
+            Section::Kept => records.into_iter().try_for_each(|record| match record {
+                Record::Kept(kept) => {
+                    data.keep(kept);
+                    Ok(())
+                }
+                other => Err(misplaced(&other)),
+            }),
+        }
+    }
+}
+
+/// A mark counts the records before it: what is frozen does not move.
+fn moved(after: Option<&Mark>) -> Result<usize> {
+    let damaged = |_| Error::Unusable("the mark is not one of this store's".into());
+    after.map_or(Ok(0), |mark| mark.0.parse().map_err(damaged))
+}
+
+fn misplaced(record: &Record) -> Error {
+    Error::Unusable(format!("a record of another section: {record:?}"))
 }
 
 impl Data {
@@ -200,9 +278,17 @@ impl Data {
         }
         self.outbox.put(commit.events);
         if let Some(kept) = commit.kept {
-            self.kept_by_time.insert((kept.at, kept.scope.clone(), kept.key.clone()));
-            self.kept.insert((kept.scope.clone(), kept.key.clone()), kept);
+            self.keep(kept);
         }
+    }
+
+    fn keep(&mut self, kept: Kept) {
+        let (scope, key) = (kept.scope.clone(), kept.key.clone());
+        if let Some(before) = self.kept.get(&(scope.clone(), key.clone())) {
+            self.kept_by_time.remove(&(before.at, scope.clone(), key.clone()));
+        }
+        self.kept_by_time.insert((kept.at, scope.clone(), key.clone()));
+        self.kept.insert((scope, key), kept);
     }
 
     fn sweep_kept(&mut self, before: Timestamp, limit: usize) -> usize {

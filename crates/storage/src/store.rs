@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use staffa_context::{Context, Timestamp};
 use uuid::Uuid;
 
-use crate::{Commit, Document, Event, Found, Kept, Part, Result, Scan};
+use crate::{Backlog, Commit, Document, Event, Found, Kept, Part, Result, Scan, Unsent};
 
 /// A stored entity, as the adapter sees it.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,9 +46,11 @@ pub enum Seen {
 /// - **Trust.** The port checks values, keys, limits and cursors, and gives writes and guards in the order of
 ///   (kind, id), each once. An adapter need not check them again. A kind that it was not opened with is
 ///   [`crate::Error::Unusable`].
+/// - **Pauses.** While the store is frozen (`Moving::freeze`), what writes is [`crate::Error::Frozen`] and did nothing; reads go
+///   on.
 /// - **Shapes.** A row MUST keep the shape that its writer knew. A write over a newer one MUST be
-///   [`crate::Error::NewerShape`]. An index that is new MUST NOT serve reads before all rows are in it; one that the
-///   binary does not know MAY be dropped.
+///   [`crate::Error::NewerShape`]. An index that is new MUST NOT serve reads before all rows are in it, those
+///   that an older binary wrote meanwhile included: until then a read by it is [`crate::Error::Unavailable`].
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// The entity of this kind and id, or how it is absent. Cancel-safe.
@@ -70,11 +72,15 @@ pub trait Store: Send + Sync + 'static {
     /// The answer or inbox record kept under this key. Cancel-safe.
     async fn kept(&self, ctx: &Context, scope: &str, key: &str) -> Result<Option<Kept>>;
 
-    /// Unsent events, oldest commit first, those of one entity in the order of (version, n). Cancel-safe.
+    /// Unsent events of some partitions, oldest commit first where the store knows that order, and always those of one
+    /// entity in the order of (version, n). Cancel-safe.
     ///
-    /// Events of the `held` entities (kind, id) are passed over, and do not count to the limit. It MUST read what is
-    /// unsent, never from a high-water mark: an event that commits late has an older time and id than those before it.
-    async fn unsent(&self, ctx: &Context, held: &[(String, String)], limit: usize) -> Result<Vec<Event>>;
+    /// Events of held entities are passed over, and do not count to the limit. It MUST read what is unsent, never from a
+    /// high-water mark: an event that commits late has an older time and id than those before it.
+    async fn unsent(&self, ctx: &Context, unsent: Unsent<'_>) -> Result<Vec<Event>>;
+
+    /// How much is unsent, counted up to `limit` events. Cancel-safe.
+    async fn backlog(&self, ctx: &Context, limit: usize) -> Result<Backlog>;
 
     /// Notes that these events were sent, once their delivery is certain. Unknown ones, and those noted before, are
     /// passed over.

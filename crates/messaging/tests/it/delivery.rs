@@ -4,7 +4,7 @@ use std::time::Duration;
 use staffa_context::{Cause, Context, Failure, Group, Instruments, Kind, ManualClock};
 use staffa_messaging::{Bus, Consumer, InProcess, Inbox, Relay, RelayOptions, Subscription};
 use staffa_storage::memory::Memory;
-use staffa_storage::{Event, Store};
+use staffa_storage::{Event, Store, Unsent};
 use staffa_storage_sqlite::{Options, Sqlite};
 
 use crate::gauges::Gauges;
@@ -37,7 +37,7 @@ async fn relay_all(ctx: &Context, store: &Arc<dyn Store>, bus: Arc<InProcess>) {
     let relay = Relay::new(Arc::clone(store), bus, options);
     let group = Group::<Failure>::new(ctx, "relay");
     let running = group.spawn("relay", move |ctx| async move { Ok(relay.run(&ctx).await) }).await.unwrap();
-    while !store.unsent(ctx, &[], 1).await.unwrap().is_empty() {
+    while !store.unsent(ctx, Unsent::all(1)).await.unwrap().is_empty() {
         ctx.sleep(Duration::from_millis(1)).await.unwrap();
     }
     group.cancel(Cause::ShuttingDown);
@@ -89,7 +89,7 @@ async fn an_event_that_is_delivered_again_changes_nothing() {
         let ledger = Ledger::new(&store, &[]);
         let bus = bus(&ctx, &ledger).await;
         place(&ctx, &*store, "a", 1).await;
-        let event = store.unsent(&ctx, &[], 10).await.unwrap().remove(0);
+        let event = store.unsent(&ctx, Unsent::all(10)).await.unwrap().remove(0);
         // A crash after the effect and before the mark looks just like this.
         bus.publish(&ctx, &event).await.unwrap();
         bus.publish(&ctx, &event).await.unwrap();
@@ -106,7 +106,7 @@ async fn an_event_that_is_delivered_twice_at_once_takes_effect_once() {
         let ledger = Ledger::new(&store, &[]);
         let bus = bus(&ctx, &ledger).await;
         place(&ctx, &*store, "a", 1).await;
-        let event = store.unsent(&ctx, &[], 10).await.unwrap().remove(0);
+        let event = store.unsent(&ctx, Unsent::all(10)).await.unwrap().remove(0);
         let deliveries = (0..8).map(|_| bus.publish(&ctx, &event));
         for delivered in futures_util::future::join_all(deliveries).await {
             delivered.unwrap();
@@ -121,7 +121,7 @@ async fn an_event_nobody_subscribes_to_is_sent_at_once() {
     on_every_store(|ctx, store| async move {
         place(&ctx, &*store, "a", 3).await;
         relay_all(&ctx, &store, Arc::new(InProcess::new())).await;
-        assert!(store.unsent(&ctx, &[], 10).await.unwrap().is_empty());
+        assert!(store.unsent(&ctx, Unsent::all(10)).await.unwrap().is_empty());
     })
     .await;
 }
@@ -185,7 +185,7 @@ async fn an_inbox_that_cannot_look_again_tells_why_the_effect_failed() {
     let ctx = Context::background();
     let store: Arc<dyn Store> = Memory::open(schemas()).unwrap();
     place(&ctx, &*store, "a", 1).await;
-    let event = store.unsent(&ctx, &[], 1).await.unwrap().remove(0);
+    let event = store.unsent(&ctx, Unsent::all(1)).await.unwrap().remove(0);
     let inbox = Inbox::new("gone", Arc::clone(&store), Arc::new(Gone(store)));
     assert_eq!(inbox.consume(&ctx, &event).await.unwrap_err().words, "the effect failed");
 }

@@ -4,7 +4,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use staffa_context::{BoxFuture, Cause, Context, Instruments, ManualClock};
-use staffa_storage::{Bound, By, Error, Part, Scan, Store};
+use staffa_storage::{Bound, By, Error, Part, Scan, Store, Unsent};
 use staffa_storage_sqlite::{Sqlite, rusqlite};
 
 use crate::folder::{Folder, insert, is_there, product, quick};
@@ -191,7 +191,7 @@ fn operation<'a>(
         1 => Box::pin(async move { store.scan(ctx, by_number).await.map(drop) }),
         2 => Box::pin(insert(store, ctx, [product(round)])),
         3 => Box::pin(async move { store.kept(ctx, "scope", "key").await.map(drop) }),
-        4 => Box::pin(async move { store.unsent(ctx, &[], 10).await.map(drop) }),
+        4 => Box::pin(async move { store.unsent(ctx, Unsent::all(10)).await.map(drop) }),
         5 => Box::pin(async move { store.mark_sent(ctx, &[ctx.uuid()]).await }),
         6 => Box::pin(async move { store.sweep(ctx, ctx.wall(), 10).await.map(drop) }),
         7 => Box::pin(store.ping(ctx)),

@@ -1,5 +1,5 @@
 use staffa_context::{Context, Timestamp};
-use staffa_storage::{Commit, Event, Kept, Store};
+use staffa_storage::{Commit, Event, Kept, Store, Unsent};
 use staffa_storage_sqlite::Sqlite;
 use uuid::Uuid;
 
@@ -94,14 +94,20 @@ async fn events_and_kept_answers_come_back_as_they_were_committed() {
     let events = vec![event(0), event(1)];
     let commit = Commit { events: events.clone(), kept: Some(kept.clone()), ..Commit::default() };
     store.commit(&ctx, commit).await.unwrap();
-    assert_eq!(store.unsent(&ctx, &[], 10).await.unwrap(), events);
-    assert_eq!(store.unsent(&ctx, &[], 1).await.unwrap(), [event(0)]);
-    assert_eq!(store.unsent(&ctx, &[("product".into(), "code 1".into())], 10).await.unwrap(), []);
+    assert_eq!(store.unsent(&ctx, Unsent::all(10)).await.unwrap(), events);
+    assert_eq!(store.unsent(&ctx, Unsent::all(1)).await.unwrap(), [event(0)]);
+    assert_eq!(
+        store
+            .unsent(&ctx, Unsent { held: &[("product".into(), "code 1".into())], ..Unsent::all(10) })
+            .await
+            .unwrap(),
+        []
+    );
     assert_eq!(store.kept(&ctx, "place", "k").await.unwrap(), Some(kept));
     store.mark_sent(&ctx, &[event(0).id]).await.unwrap();
-    assert_eq!(store.unsent(&ctx, &[], 10).await.unwrap(), [event(1)]);
+    assert_eq!(store.unsent(&ctx, Unsent::all(10)).await.unwrap(), [event(1)]);
     assert_eq!(store.sweep(&ctx, Timestamp::from_micros(5), 10).await.unwrap(), 0);
     assert_eq!(store.sweep(&ctx, Timestamp::from_micros(6), 10).await.unwrap(), 2);
     assert_eq!(store.kept(&ctx, "place", "k").await.unwrap(), None);
-    assert_eq!(store.unsent(&ctx, &[], 10).await.unwrap(), [event(1)]);
+    assert_eq!(store.unsent(&ctx, Unsent::all(10)).await.unwrap(), [event(1)]);
 }

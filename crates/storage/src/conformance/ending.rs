@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::test::{commit, count, dropped_after, find, holds, insert, insert_all, refused, same};
 use super::things::{Account, Counted, Item, NAME, account, schemas};
 use super::{Broken, Case, Outcome, Test, case};
-use crate::{Bound, By, Entity, Error, Page, Part, Repository, Result, Scan, Store};
+use crate::{Bound, By, Entity, Error, Page, Part, Repository, Result, Scan, Store, Unsent};
 
 pub(super) const CASES: &[Case] = &[
     case!(
@@ -64,7 +64,8 @@ fn number(key: &str) -> i64 {
 
 /// Which parts of such a commit are there.
 async fn parts(test: &Test<'_>, store: &Arc<dyn Store>, key: &str) -> Outcome<[bool; 4]> {
-    let event = store.unsent(test.ctx, &[], 1_000).await?.iter().any(|event| event.payload == json!(key));
+    let event =
+        store.unsent(test.ctx, Unsent::all(1_000)).await?.iter().any(|event| event.payload == json!(key));
     Ok([
         event,
         store.kept(test.ctx, "place", key).await?.is_some(),
@@ -93,7 +94,7 @@ fn ended<T>(got: Result<T>) -> Result<()> {
 async fn an_ended_context_does_nothing(test: &Test<'_>) -> Outcome {
     let store = test.store(schemas()).await?;
     place(test.ctx, &store, "p0").await?;
-    let event = store.unsent(test.ctx, &[], 9).await?[0].id;
+    let event = store.unsent(test.ctx, Unsent::all(9)).await?[0].id;
     let (ctx, cancel) = test.ctx.with_cancel();
     cancel.cancel(Cause::ClientGone);
     let id = Part::Text("p0".into());
@@ -112,7 +113,7 @@ async fn an_ended_context_does_nothing(test: &Test<'_>) -> Outcome {
     refused("commit", place(&ctx, &store, "p1").await, &want)?;
     refused("commit of an event", store.commit(&ctx, crate::Commit::default()).await, &want)?;
     refused("kept", ended(store.kept(&ctx, "place", "p0").await), &want)?;
-    refused("unsent", ended(store.unsent(&ctx, &[], 9).await), &want)?;
+    refused("unsent", ended(store.unsent(&ctx, Unsent::all(9)).await), &want)?;
     refused("mark_sent", store.mark_sent(&ctx, &[event]).await, &want)?;
     refused("sweep", ended(store.sweep(&ctx, test.ctx.wall().plus(Duration::from_secs(9)), 9).await), &want)?;
     refused("ping", store.ping(&ctx).await, &want)?;
@@ -214,7 +215,7 @@ async fn a_read_dropped_anywhere_leaves_nothing(test: &Test<'_>) -> Outcome {
                 .await
                 .map(|read| read.map(drop)),
             dropped_after(polls, store.kept(ctx, "place", "p99")).await.map(|read| read.map(drop)),
-            dropped_after(polls, store.unsent(ctx, &[], 9)).await.map(|read| read.map(drop)),
+            dropped_after(polls, store.unsent(ctx, Unsent::all(9))).await.map(|read| read.map(drop)),
             dropped_after(polls, store.mark_sent(ctx, &[Uuid::nil()])).await,
         ];
         insert(test, &store, account(&format!("after {polls}"), 1)).await?;
@@ -274,7 +275,7 @@ async fn a_closed_store_is_unavailable(test: &Test<'_>) -> Outcome {
     unavailable(count::<Item>(test, &store).await.map(drop))?;
     unavailable(place(test.ctx, &store, "p1").await)?;
     unavailable(store.kept(test.ctx, "place", "p0").await.map(drop))?;
-    unavailable(store.unsent(test.ctx, &[], 9).await.map(drop))?;
+    unavailable(store.unsent(test.ctx, Unsent::all(9)).await.map(drop))?;
     unavailable(store.mark_sent(test.ctx, &[]).await)?;
     unavailable(store.sweep(test.ctx, test.ctx.wall(), 9).await.map(drop))?;
     unavailable(store.ping(test.ctx).await)?;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::test::{commit, count, duplicate, find, holds, insert, invalid, refused, same};
 use super::things::{Account, Counted, account, schemas};
 use super::{Case, Outcome, Test, case};
-use crate::{Error, Result, Store};
+use crate::{Error, Result, Store, Unsent};
 
 pub(super) const CASES: &[Case] = &[
     case!(
@@ -83,7 +83,7 @@ async fn a_repeat_does_nothing(test: &Test<'_>) -> Outcome {
     let kept = store.kept(&ctx, "place", "k").await?;
     same("the answer", kept.map(|kept| kept.answer), Some(json!({ "count": 1 })))?;
     same("the accounts", count::<Account>(test, &store).await?, 1)?;
-    same("the outbox", store.unsent(&ctx, &[], 9).await?.len(), 1)
+    same("the outbox", store.unsent(&ctx, Unsent::all(9)).await?.len(), 1)
 }
 
 async fn another_request_with_the_key_is_told_apart(test: &Test<'_>) -> Outcome {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::test::{commit, holds, insert, insert_all, invalid, refused, same};
 use super::things::{Account, Counted, Item, account, schemas};
 use super::{Case, Outcome, Test, case};
-use crate::{Commit, Entity, Event, Store};
+use crate::{Commit, Entity, Event, Store, Unsent};
 
 pub(super) const CASES: &[Case] = &[
     case!(
@@ -44,7 +44,7 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 async fn unsent(test: &Test<'_>, store: &Arc<dyn Store>) -> Outcome<Vec<Event>> {
-    Ok(store.unsent(test.ctx, &[], 1_000).await?)
+    Ok(store.unsent(test.ctx, Unsent::all(1_000)).await?)
 }
 
 fn payloads(events: &[Event]) -> Vec<Value> {
@@ -192,10 +192,10 @@ async fn a_held_entity_holds_back_itself_only(test: &Test<'_>) -> Outcome {
     let kind = Account::KIND.to_owned();
     // The same id in another kind is another entity, and so is another case.
     let held = [(kind.clone(), "a".to_owned()), (kind.clone(), "1".to_owned()), (kind, "B".to_owned())];
-    let got = store.unsent(test.ctx, &held, 1_000).await?;
+    let got = store.unsent(test.ctx, Unsent { held: &held, ..Unsent::all(1_000) }).await?;
     let free = |event: &Event| !(event.kind == Account::KIND && event.entity == "a");
     same("while it is held", got, all.iter().filter(|event| free(event)).cloned().collect())?;
-    let first = store.unsent(test.ctx, &held, 2).await?;
+    let first = store.unsent(test.ctx, Unsent { held: &held, ..Unsent::all(2) }).await?;
     same("the limit counts what is given", first.len(), 2)?;
     same("afterwards", unsent(test, &store).await?, all)
 }
@@ -207,7 +207,7 @@ async fn a_read_gives_at_most_its_limit(test: &Test<'_>) -> Outcome {
     let all = unsent(test, &store).await?;
     let mut got = Vec::new();
     loop {
-        let some = store.unsent(test.ctx, &[], 5).await?;
+        let some = store.unsent(test.ctx, Unsent::all(5)).await?;
         if some.is_empty() || got.len() > all.len() {
             break;
         }

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use super::test::{commit, find, holds, insert, insert_all, refused, same};
 use super::things::{Account, Counted, Item, account, schemas};
 use super::{Case, Outcome, Test, case};
-use crate::{Entity, Error, Index, Indexes, Kept, Page, Range, Repository, Result, Schema, Versioned};
+use crate::{
+    Entity, Error, Index, Indexes, Kept, Page, Range, Repository, Result, Schema, Unsent, Versioned,
+};
 
 pub(super) const CASES: &[Case] = &[
     case!(shape::a_store_opened_again_holds_what_it_held, "a store that is closed and opened again holds its entities, absences, events, answers and unique keys", needs Reopen),
@@ -113,11 +115,11 @@ async fn a_store_opened_again_holds_what_it_held(test: &Test<'_>) -> Outcome {
     });
     let made = made.await?;
     store.commit(test.ctx, crate::Commit { kept: Some(kept), ..Default::default() }).await?;
-    let events = store.unsent(test.ctx, &[], 9).await?;
+    let events = store.unsent(test.ctx, Unsent::all(9)).await?;
 
     let store = test.reopen(store, schemas()).await?;
     same("the item", find::<Item>(test, &store, &1).await?, Some(made))?;
-    same("the outbox", store.unsent(test.ctx, &[], 9).await?, events)?;
+    same("the outbox", store.unsent(test.ctx, Unsent::all(9)).await?, events)?;
     same("the answer", store.kept(test.ctx, "s", "k").await?, Some(kept_too))?;
     let mut unit = store.unit();
     unit.get::<Account>(test.ctx, "gone".to_owned()).await?;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::test::same;
 use super::things::schemas;
 use super::{Case, Outcome, Test, case};
-use crate::{Commit, Event, Kept, Store};
+use crate::{Commit, Event, Kept, Store, Unsent};
 
 pub(super) const CASES: &[Case] = &[
     case!(
@@ -88,7 +88,8 @@ async fn unsent_events_are_never_swept(test: &Test<'_>) -> Outcome {
     let store = filled(test).await?;
     store.mark_sent(test.ctx, &[Uuid::from_u128(1)]).await?;
     same("how many went", store.sweep(test.ctx, time(100), 100).await?, 7)?;
-    let left: Vec<Uuid> = store.unsent(test.ctx, &[], 100).await?.iter().map(|event| event.id).collect();
+    let left: Vec<Uuid> =
+        store.unsent(test.ctx, Unsent::all(100)).await?.iter().map(|event| event.id).collect();
     same("the outbox", left, [0, 2, 3, 4, 5].map(Uuid::from_u128).to_vec())
 }
 

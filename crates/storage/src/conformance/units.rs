@@ -13,7 +13,7 @@ use super::test::{
 };
 use super::things::{Account, Counted, Item, NAME, account, schemas};
 use super::{Case, Outcome, Test, case};
-use crate::{ATTEMPTS_MAX, Error, Page, Repository, Result, Seen, Store, Unit, Versioned, retry};
+use crate::{ATTEMPTS_MAX, Error, Page, Repository, Result, Seen, Store, Unit, Unsent, Versioned, retry};
 
 pub(super) const CASES: &[Case] = &[
     case!(
@@ -92,11 +92,11 @@ async fn all_or_nothing(test: &Test<'_>) -> Outcome {
     same("the account", read(test, &store, "a").await?, None)?;
     same("the items", count::<Item>(test, &store).await?, 1)?;
     same("the old one", read(test, &store, "old").await?, Some(old.clone()))?;
-    same("the outbox", store.unsent(test.ctx, &[], 9).await?.len(), 0)?;
+    same("the outbox", store.unsent(test.ctx, Unsent::all(9)).await?.len(), 0)?;
     attempt("y", false).await?;
     same("the items", count::<Item>(test, &store).await?, 2)?;
     same("the old one", read(test, &store, "old").await?.map(|old| old.version), Some(2))?;
-    same("the outbox", store.unsent(test.ctx, &[], 9).await?.len(), 1)
+    same("the outbox", store.unsent(test.ctx, Unsent::all(9)).await?.len(), 1)
 }
 
 async fn a_stale_write_is_a_conflict(test: &Test<'_>) -> Outcome {
@@ -253,7 +253,7 @@ async fn a_unit_forgotten_leaves_nothing(test: &Test<'_>) -> Outcome {
     unit.emit(&made, Counted(json!(1)));
     drop(unit);
     same("what is there", count::<Account>(test, &store).await?, 0)?;
-    same("the outbox", store.unsent(test.ctx, &[], 9).await?, vec![])
+    same("the outbox", store.unsent(test.ctx, Unsent::all(9)).await?, vec![])
 }
 
 async fn retry_ends_in_success(test: &Test<'_>) -> Outcome {

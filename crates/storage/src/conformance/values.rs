@@ -7,7 +7,7 @@ use staffa_context::Timestamp;
 use super::test::{commit, count, find, holds, insert, insert_all, invalid, same};
 use super::things::{Counted, Dice, Doc, Item, NAME_AT, account, schemas};
 use super::{Case, Outcome, Test, case};
-use crate::{Entity, Page, Repository, Schema, value};
+use crate::{Entity, Page, Repository, Schema, Unsent, value};
 
 pub(super) const CASES: &[Case] = &[
     case!(
@@ -248,7 +248,7 @@ async fn a_refused_value_leaves_nothing(test: &Test<'_>) -> Outcome {
         find(test, &store, &"a".to_owned()).await?,
         None::<crate::Versioned<super::things::Account>>,
     )?;
-    same("the outbox", store.unsent(test.ctx, &[], 10).await?, vec![])
+    same("the outbox", store.unsent(test.ctx, Unsent::all(10)).await?, vec![])
 }
 
 async fn a_key_has_at_most_1024_bytes(test: &Test<'_>) -> Outcome {

@@ -5,8 +5,10 @@ use std::ops::Bound::{Excluded, Included, Unbounded};
 
 use staffa_context::Timestamp;
 
+use super::misplaced;
 use crate::{
-    Bound, By, Document, Error, Expect, Found, IndexSchema, Part, Result, Row, Scan, Schema, Seen, Write,
+    Bound, By, Document, Error, Expect, Found, IndexSchema, Part, Record, Result, Row, Scan, Schema, Seen,
+    Write,
 };
 
 /// Rows, the versions of those that are gone, and one ordered set for each index.
@@ -161,6 +163,34 @@ impl Kind {
             false => Box::new(entries.skip_while(move |entry| !covered(entry)).take_while(covered)),
             true => Box::new(entries.rev().skip_while(move |entry| !covered(entry)).take_while(covered)),
         }
+    }
+
+    /// Rows and what is left of those that are gone, by id.
+    pub(super) fn records(&self) -> impl Iterator<Item = Result<Record>> {
+        let rows = self.rows.values().map(|Stored { row, .. }| {
+            let Row { id, version, shape, document } = row.clone();
+            Ok(Record::Row { id, version, shape, document: Some(document.value()?) })
+        });
+        let gone = self.deleted.iter().map(|(id, version)| {
+            Ok(Record::Row { id: id.clone(), version: *version, shape: 1, document: None })
+        });
+        rows.chain(gone)
+    }
+
+    pub(super) fn import(&mut self, schema: &Schema, records: Vec<Record>) -> Result<()> {
+        let mut writes = Vec::with_capacity(records.len());
+        for record in records {
+            let Record::Row { id, version, shape, document } = record else { return Err(misplaced(&record)) };
+            let put = match document {
+                Some(document) => Some((document.clone(), (schema.keys)(shape, document)?)),
+                None => None,
+            };
+            let expect = Expect::New;
+            writes.push((shape, Write { kind: schema.kind, id, expect, version, put }));
+        }
+        self.check_unique(schema, &writes.iter().map(|(_, write)| write).collect::<Vec<_>>())?;
+        writes.into_iter().for_each(|(shape, write)| self.apply(shape, write));
+        Ok(())
     }
 
     fn page<'a>(&self, scan: &Scan, entries: impl Iterator<Item = (Vec<Part>, &'a Part)>) -> Vec<Found> {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use staffa_context::{Context, Timestamp};
 use staffa_storage::{
-    Bound, Commit, Error, Event, Expect, Found, Kept, Part, Result, Scan, Seen, Store, Write,
+    Backlog, Bound, Commit, Error, Event, Expect, Found, Kept, Part, Result, Scan, Seen, Store, Unsent, Write,
 };
 use uuid::Uuid;
 
@@ -350,32 +350,37 @@ impl Store for Faulty {
         self.inner.kept(&self.context(ctx), &scope, &key).await
     }
 
-    async fn unsent(&self, ctx: &Context, held: &[(String, String)], limit: usize) -> Result<Vec<Event>> {
+    async fn unsent(&self, ctx: &Context, unsent: Unsent<'_>) -> Result<Vec<Event>> {
+        let Unsent { held, limit, .. } = unsent;
         let ctx = &self.context(ctx);
         match self.fault {
-            Fault::IgnoresHeld => self.inner.unsent(ctx, &[], limit).await,
+            Fault::IgnoresHeld => self.inner.unsent(ctx, Unsent::all(limit)).await,
             Fault::HoldsById => {
-                let mut events = self.inner.unsent(ctx, &[], limit).await?;
+                let mut events = self.inner.unsent(ctx, Unsent::all(limit)).await?;
                 events.retain(|event| !held.iter().any(|(_, id)| *id == event.entity));
                 Ok(events)
             }
             Fault::ReadsFromAHighWaterMark => {
                 let mark = *self.mark.lock().unwrap();
-                let mut events = self.inner.unsent(ctx, held, limit).await?;
+                let mut events = self.inner.unsent(ctx, unsent).await?;
                 events.retain(|event| mark.is_none_or(|mark| event.id > mark));
                 let highest = events.iter().map(|event| event.id).max();
                 *self.mark.lock().unwrap() = highest.max(mark);
                 Ok(events)
             }
-            _ => self.inner.unsent(ctx, held, limit).await,
+            _ => self.inner.unsent(ctx, unsent).await,
         }
+    }
+
+    async fn backlog(&self, ctx: &Context, limit: usize) -> Result<Backlog> {
+        self.inner.backlog(&self.context(ctx), limit).await
     }
 
     async fn mark_sent(&self, ctx: &Context, events: &[Uuid]) -> Result<()> {
         let ctx = &self.context(ctx);
         if self.has(Fault::MarksEverything) {
             let all: Vec<Uuid> =
-                self.inner.unsent(ctx, &[], usize::MAX).await?.iter().map(|event| event.id).collect();
+                self.inner.unsent(ctx, Unsent::all(usize::MAX)).await?.iter().map(|event| event.id).collect();
             return self.inner.mark_sent(ctx, &all).await;
         }
         self.inner.mark_sent(ctx, events).await

@@ -1,0 +1,1 @@
+//! The IndexedDB adapter of the storage port, for the browser.

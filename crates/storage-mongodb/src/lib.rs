@@ -1,0 +1,1 @@
+//! The MongoDB adapter of the storage port.
