@@ -10,7 +10,7 @@ use shop_core::orders::{self, ListOrders, OrderError, OrderOf, Orders};
 use shop_core::{Basket, Catalog, Inventory, Line, Money, Place, PlaceError, Product, Quotes, Token};
 use staffa_context::{Context, Fail, Failure, IdempotencyKey, Instruments, Kind, ManualClock};
 use staffa_storage::memory::Memory;
-use staffa_storage::{Store, Versioned};
+use staffa_storage::{Store, Unsent, Versioned};
 use uuid::Uuid;
 
 struct Shop {
@@ -65,8 +65,8 @@ impl Shop {
     async fn deliver(&self) {
         let ctx = &self.ctx;
         loop {
-            let placed = self.orders_store.unsent(ctx, &[], 100).await.unwrap();
-            let answered = self.inventory_store.unsent(ctx, &[], 100).await.unwrap();
+            let placed = self.orders_store.unsent(ctx, Unsent::all(100)).await.unwrap();
+            let answered = self.inventory_store.unsent(ctx, Unsent::all(100)).await.unwrap();
             if placed.is_empty() && answered.is_empty() {
                 return;
             }
