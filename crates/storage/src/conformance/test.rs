@@ -3,17 +3,19 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
-use staffa_context::Context;
+use staffa_context::{BoxFuture, Context};
 
-use super::Open;
+use super::case::{LIMIT, within};
+use super::{Broken, Open, Outcome};
 use crate::{Entity, Error, Page, Repository, Result, Schema, Store, Unit, Versioned};
 
 /// What a case has to work with: a context and places to open stores at.
 pub struct Test<'a> {
     pub(super) ctx: &'a Context,
-    open: &'a dyn Open,
-    place: String,
+    pub(super) open: &'a (dyn Open + 'static),
+    pub(super) place: String,
 }
 
 impl std::fmt::Debug for Test<'_> {
@@ -22,21 +24,31 @@ impl std::fmt::Debug for Test<'_> {
     }
 }
 
-/// What a case ends with.
-pub type Outcome<T = ()> = std::result::Result<T, Broken>;
-
-/// The rule does not hold: what was seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Broken(pub String);
-
 impl From<Error> for Broken {
     fn from(error: Error) -> Self {
         Self(format!("unexpected error {error:?}"))
     }
 }
 
+/// How much longer a case may take for each round.
+const ROUND: Duration = Duration::from_millis(200);
+
+/// Runs a case on stores of its own, and removes them.
+pub(super) async fn on_stores(
+    ctx: &Context,
+    open: &(dyn Open + 'static),
+    case: for<'a> fn(&'a Test<'a>) -> BoxFuture<'a, Outcome>,
+) -> Outcome {
+    let rounds = u32::try_from(open.rounds()).unwrap_or(u32::MAX);
+    let timed = ctx.with_timeout(LIMIT + ROUND.saturating_mul(rounds));
+    let test = Test::new(&timed, open);
+    let outcome = within(&timed, case(&test)).await;
+    test.clean(ctx).await;
+    outcome
+}
+
 impl<'a> Test<'a> {
-    pub(super) fn new(ctx: &'a Context, open: &'a dyn Open) -> Self {
+    fn new(ctx: &'a Context, open: &'a (dyn Open + 'static)) -> Self {
         Self { ctx, open, place: format!("case_{}", ctx.uuid().simple()) }
     }
 
@@ -81,12 +93,20 @@ impl<'a> Test<'a> {
 }
 
 /// Fails with these words unless `held`.
-pub(super) fn holds(words: &str, held: bool) -> Outcome {
+///
+/// # Errors
+///
+/// [`Broken`].
+pub fn holds(words: &str, held: bool) -> Outcome {
     if held { Ok(()) } else { Err(Broken(words.to_owned())) }
 }
 
 /// Fails unless both are the same.
-pub(super) fn same<T: PartialEq + Debug>(words: &str, got: T, want: T) -> Outcome {
+///
+/// # Errors
+///
+/// [`Broken`], with both.
+pub fn same<T: PartialEq + Debug>(words: &str, got: T, want: T) -> Outcome {
     if got == want {
         return Ok(());
     }

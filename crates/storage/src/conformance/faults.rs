@@ -1,0 +1,40 @@
+//! What goes wrong outside of a store, for adapters whose server is elsewhere.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use staffa_context::Context;
+
+use crate::{Result, Store};
+
+/// The line between an adapter and its server, on which things can be made to go wrong. It is one line for all places.
+#[async_trait]
+pub trait Faults: Send + Sync {
+    /// Cuts every connection now, and refuses new ones.
+    async fn cut(&self);
+
+    /// Holds every byte back from now on, in both directions; connections stay, and new ones are accepted.
+    async fn stall(&self);
+
+    /// Lets the next bytes of a client that come once this is said reach the server, and cuts that connection when the
+    /// server has answered, whose answer does not come back.
+    async fn cut_after_request(&self);
+
+    /// Ends every fault: what was held back flows, new connections are served.
+    async fn mend(&self);
+}
+
+/// A handle on which a statement can be made to run for as long as one likes.
+#[async_trait]
+pub trait Slow: Send + Sync {
+    /// The handle, as a store.
+    fn store(&self) -> Arc<dyn Store>;
+
+    /// How many operations it has under way at once, at most: the size of its pool.
+    fn pool_len(&self) -> usize;
+
+    /// Runs a statement that takes so long on the server, as a port of one's own would, by the adapter's rules of
+    /// deadlines and cancellation.
+    async fn run(&self, ctx: &Context, lasting: Duration) -> Result<()>;
+}
