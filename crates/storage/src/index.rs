@@ -13,6 +13,9 @@ pub struct Index<E, K> {
 
 impl<E, K> Index<E, K> {
     /// An index under this name (as a kind's) whose key `key` gives. `key` MUST depend on nothing else than the entity.
+    ///
+    /// Keys are kept at rest, where older and newer binaries meet them: an index whose key is made otherwise, or has other
+    /// parts, MUST have another name.
     pub const fn new(name: &'static str, key: fn(&E) -> K) -> Self {
         Self { name, unique: false, key }
     }

@@ -111,7 +111,7 @@ pub use index::{DeclaredIndex, Index};
 pub use key::{Key, KeyPart};
 pub use migration::{Migrate, Phase, Step};
 pub use moving::{Exported, Mark, Moving, Record, Section};
-pub use outbox::{Backlog, PARTITIONS, Partitions, Unsent};
+pub use outbox::{Backlog, PARTITIONS, Partitions, Unsent, partition};
 pub use page::{Page, PageOf};
 pub use part::{Part, PartType};
 pub use range::{Following, Leading, Range, Whole};

@@ -62,17 +62,22 @@ pub struct Backlog {
 }
 
 impl Event {
-    /// The partition of its entity, below [`PARTITIONS`]: FNV-1a (32 bits; Fowler, Noll and Vo) of the kind, a zero byte
-    /// and the id, mixed by the last step of MurmurHash3 (Appleby), whose lowest bits are as good as any.
+    /// The partition of its entity, below [`PARTITIONS`].
     pub fn partition(&self) -> u8 {
-        let bytes = self.kind.bytes().chain([0]).chain(self.entity.bytes());
-        let hash =
-            bytes.fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-        let hash = (hash ^ hash >> 16).wrapping_mul(0x85eb_ca6b);
-        let hash = (hash ^ hash >> 13).wrapping_mul(0xc2b2_ae35);
-        // A remainder below 16 is a `u8`.
-        ((hash ^ hash >> 16) % u32::from(PARTITIONS)) as u8
+        partition(&self.kind, &self.entity)
     }
+}
+
+/// The partition of an entity, below [`PARTITIONS`], for an adapter that reads one row after the other: FNV-1a (32 bits;
+/// Fowler, Noll and Vo) of the kind, a zero byte and the id's canonical text, mixed by the last step of MurmurHash3
+/// (Appleby), whose lowest bits are as good as any.
+pub fn partition(kind: &str, entity: &str) -> u8 {
+    let bytes = kind.bytes().chain([0]).chain(entity.bytes());
+    let hash = bytes.fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let hash = (hash ^ hash >> 16).wrapping_mul(0x85eb_ca6b);
+    let hash = (hash ^ hash >> 13).wrapping_mul(0xc2b2_ae35);
+    // A remainder below 16 is a `u8`.
+    ((hash ^ hash >> 16) % u32::from(PARTITIONS)) as u8
 }
 
 #[cfg(test)]

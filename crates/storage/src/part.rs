@@ -38,6 +38,19 @@ pub enum PartType {
     Time,
 }
 
+impl PartType {
+    /// Its name at rest: `bool`, `int`, `text`, `uuid` or `time`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bool => "bool",
+            Self::Int => "int",
+            Self::Text => "text",
+            Self::Uuid => "uuid",
+            Self::Time => "time",
+        }
+    }
+}
+
 impl Part {
     /// Whether it is of this type. None is of every type.
     pub fn is(&self, part: PartType) -> bool {

@@ -1,4 +1,5 @@
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::{Error, Part, PartType, Result};
 
@@ -41,6 +42,27 @@ impl Schema {
         schemas.iter().try_for_each(Self::check_one)
     }
 
+    /// The names of its indexes and the types of their parts, one index a line in the order of names: `price int,text`.
+    ///
+    /// A row that was written with these lines has the key of every index that they name. So an adapter that lays
+    /// them down under [`Schema::index_set`] tells from a row's set whether another binary keyed it for an index of its own.
+    pub fn index_lines(&self) -> String {
+        let mut lines: Vec<String> = self.indexes.iter().map(IndexSchema::line).collect();
+        lines.sort();
+        lines.join("\n")
+    }
+
+    /// What names its set of indexes in a row: the first 16 hexadecimal digits of the SHA-256 of
+    /// [`Schema::index_lines`].
+    ///
+    /// Two binaries have the same set if, and but for accident only if, their indexes have the same names and parts, in
+    /// whatever order. Uniqueness is no part of it: a key is the same with and without. Nor is the shape: an index whose
+    /// key is made otherwise MUST have another name.
+    pub fn index_set(&self) -> String {
+        let digest = Sha256::digest(self.index_lines());
+        digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     fn check_one(&self) -> Result<()> {
         check_names(&format!("index of {}", self.kind), self.indexes.iter().map(|index| index.name))?;
         if self.shape == 0 {
@@ -61,6 +83,14 @@ impl Schema {
     }
 }
 
+impl IndexSchema {
+    /// Its name and the types of its parts: `price int,text`.
+    pub fn line(&self) -> String {
+        let parts: Vec<&str> = self.parts.iter().map(|part| part.name()).collect();
+        format!("{} {}", self.name, parts.join(","))
+    }
+}
+
 fn check_names<'a>(of: &str, names: impl Iterator<Item = &'a str>) -> Result<()> {
     let mut known = std::collections::BTreeSet::new();
     for name in names {
@@ -78,4 +108,37 @@ fn check_names<'a>(of: &str, names: impl Iterator<Item = &'a str>) -> Result<()>
 fn is_name(name: &str) -> bool {
     let letters = name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
     letters && name.len() <= 40 && name.starts_with(|first: char| first.is_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schema<const N: usize>(indexes: [(&'static str, bool, &[PartType]); N]) -> Schema {
+        let indexes = indexes
+            .into_iter()
+            .map(|(name, unique, parts)| IndexSchema { name, unique, parts: parts.to_vec() })
+            .collect();
+        Schema { kind: "product", shape: 1, id: PartType::Int, indexes, keys: |_, _| Ok(vec![]) }
+    }
+
+    #[test]
+    fn an_index_set_is_laid_down_for_good() {
+        let product =
+            schema([("price", false, &[PartType::Int, PartType::Text]), ("code", true, &[PartType::Text])]);
+        assert_eq!(product.index_lines(), "code text\nprice int,text");
+        assert_eq!(product.index_set(), "38602ea7071ae877");
+        assert_eq!(schema([]).index_set(), "e3b0c44298fc1c14");
+    }
+
+    #[test]
+    fn an_index_set_is_names_and_parts_alone() {
+        let set = |schema: Schema| schema.index_set();
+        let (text, int): (&[PartType], &[PartType]) = (&[PartType::Text], &[PartType::Int]);
+        let first = set(schema([("a", false, text), ("b", false, int)]));
+        assert_eq!(first, set(schema([("b", true, int), ("a", false, text)])));
+        assert_ne!(first, set(schema([("a", false, text)])));
+        assert_ne!(first, set(schema([("a", false, int), ("b", false, int)])));
+        assert_ne!(first, set(schema([("c", false, text), ("b", false, int)])));
+    }
 }
