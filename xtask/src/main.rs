@@ -19,6 +19,7 @@ mod servers;
 mod shop;
 mod tally;
 mod test;
+mod tools;
 mod workspace;
 
 const USAGE: &str = "\
@@ -33,6 +34,8 @@ What a person does twice.
       -- …                  further options of the shop: -- --set services.catalog=http://HOST:PORT
   cargo xtask bundle        builds the page alone and prints its size
   cargo xtask test          runs every test
+  cargo xtask servers       starts PostgreSQL, a MongoDB server and NATS of its own, prints how the tests
+                            find them, and runs until Ctrl-C
   cargo xtask conformance --store URL
                             runs the storage conformance suite against memory: or sqlite:PATH
       --cases PART          those whose name has this part
@@ -61,6 +64,7 @@ fn run(name: &str, arguments: Vec<String>) -> command::Result<()> {
         "shop" => shop::run(arguments),
         "bundle" => bundle::run(arguments),
         "test" => test::run(arguments),
+        "servers" => servers::run(arguments),
         "conformance" => conformance::run(arguments),
         "bench" => bench::run(arguments),
         "" => Err("say what to do; `cargo xtask --help` lists the commands".into()),

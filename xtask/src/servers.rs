@@ -1,70 +1,53 @@
-//! The programs that tests need and cargo does not bring: a browser with its driver, and promtool.
+//! `cargo xtask servers`: the three servers for work by hand, until Ctrl-C.
 
-use std::env;
-use std::path::PathBuf;
-use std::process::Command;
+use std::thread;
 
-use crate::command::{self, Result};
+use xtask_servers::{Server, Setup};
 
+use crate::command::Result;
+use crate::options::Options;
+use crate::workspace::Workspace;
+
+/// One private server of each kind. Dropping them stops them.
 pub(crate) struct Servers {
-    pub(crate) chromium: PathBuf,
-    pub(crate) chromedriver: PathBuf,
-    pub(crate) promtool: PathBuf,
+    postgres: Server,
+    mongodb: Server,
+    nats: Server,
+    nats_program: String,
 }
-
-/// A program under the names that it has, and the Debian package that brings it.
-struct Needed {
-    names: &'static [&'static str],
-    package: &'static str,
-}
-
-const CHROMIUM: Needed =
-    Needed { names: &["chromium", "chromium-browser", "google-chrome"], package: "chromium" };
-const CHROMEDRIVER: Needed = Needed { names: &["chromedriver"], package: "chromium-driver" };
-const PROMTOOL: Needed = Needed { names: &["promtool"], package: "prometheus" };
 
 impl Servers {
-    /// Looks on the PATH. In CI (`CI=true`) what is missing is installed; elsewhere it is an error,
-    /// because a test that is skipped in silence is a test that passes by mistake.
-    pub(crate) fn find() -> Result<Self> {
-        let missing: Vec<&str> = [CHROMIUM, CHROMEDRIVER, PROMTOOL]
-            .iter()
-            .filter(|needed| needed.find().is_none())
-            .map(|needed| needed.package)
-            .collect();
-        if !missing.is_empty() {
-            install(&missing)?;
-        }
-        Ok(Self { chromium: CHROMIUM.get()?, chromedriver: CHROMEDRIVER.get()?, promtool: PROMTOOL.get()? })
-    }
-}
-
-impl Needed {
-    fn find(&self) -> Option<PathBuf> {
-        command::on_path(self.names)
-    }
-
-    fn get(&self) -> Result<PathBuf> {
-        self.find().ok_or_else(|| {
-            format!("the tests need `{}`: install it (Debian's package is `{}`)", self.names[0], self.package)
-                .into()
+    pub(crate) fn start(workspace: &Workspace) -> Result<Self> {
+        xtask_servers::prepare(&workspace.target)?;
+        let setup = Setup::default();
+        Ok(Self {
+            postgres: xtask_servers::postgres(&workspace.target, &setup)?,
+            mongodb: xtask_servers::mongodb(&workspace.target, &setup)?,
+            nats: xtask_servers::nats(&workspace.target, &setup)?,
+            nats_program: xtask_servers::nats_program(&workspace.target)?.display().to_string(),
         })
     }
+
+    /// What the tests read from their environment.
+    pub(crate) fn variables(&self) -> [(&'static str, &str); 4] {
+        [
+            ("STAFFA_TEST_POSTGRES", self.postgres.url()),
+            ("STAFFA_TEST_MONGODB", self.mongodb.url()),
+            ("STAFFA_TEST_NATS", self.nats.url()),
+            ("STAFFA_TEST_NATS_SERVER", &self.nats_program),
+        ]
+    }
 }
 
-fn install(packages: &[&str]) -> Result<()> {
-    if env::var_os("CI").is_none_or(|ci| ci != "true") {
-        let packages = packages.join(" ");
-        return Err(format!(
-            "the tests need programs of these Debian packages: {packages}\n  apt-get install {packages}"
-        )
-        .into());
+pub(crate) fn run(arguments: Vec<String>) -> Result<()> {
+    Options::parse(arguments, &[])?;
+    let servers = Servers::start(&Workspace::find()?)?;
+    for (name, value) in servers.variables() {
+        println!("export {name}='{value}'");
     }
-    println!("installing Debian's packages {}, because CI=true", packages.join(", "));
-    command::run(Command::new("apt-get").args(["update", "-qq"]))?;
-    let mut install = Command::new("apt-get");
-    install
-        .args(["install", "-y", "-qq", "--no-install-recommends"])
-        .env("DEBIAN_FRONTEND", "noninteractive");
-    command::run(install.args(packages))
+    eprintln!("running until Ctrl-C");
+    loop {
+        // A signal ends this process; the servers and their folders go with it.
+        thread::park();
+    }
 }

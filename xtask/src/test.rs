@@ -8,8 +8,8 @@ use crate::command::{self, Result};
 use crate::drivers;
 use crate::notes;
 use crate::options::Options;
-use crate::servers::Servers;
 use crate::tally::Tally;
+use crate::tools::Tools;
 use crate::workspace::Workspace;
 
 const WASM: &str = "--target=wasm32-unknown-unknown";
@@ -17,13 +17,13 @@ const WASM: &str = "--target=wasm32-unknown-unknown";
 pub(crate) fn run(arguments: Vec<String>) -> Result<()> {
     Options::parse(arguments, &[])?;
     let workspace = Workspace::find()?;
-    let servers = Servers::find()?;
+    let tools = Tools::find()?;
     workspace.need_wasm()?;
     let mut tally = Tally::default();
     tally.check("the shop and its page, as a newcomer builds them", || bundle::check(&workspace));
-    tally.tests("native tests", &mut native(&workspace, &servers));
+    tally.tests("native tests", &mut native(&workspace, &tools));
     tally.check("the browser's test runner", || command::run(&mut runner(&workspace)));
-    match browser(&workspace, &servers) {
+    match browser(&workspace, &tools) {
         Ok(mut tests) => tally.tests("tests in a browser", &mut tests),
         Err(error) => tally.check("tests in a browser", || Err(error)),
     }
@@ -37,14 +37,14 @@ pub(crate) fn run(arguments: Vec<String>) -> Result<()> {
 }
 
 /// Unit, integration, documentation and system tests: one call, so that every crate is built once.
-fn native(workspace: &Workspace, servers: &Servers) -> Command {
+fn native(workspace: &Workspace, tools: &Tools) -> Command {
     let mut cargo = workspace.cargo(["test", "--workspace", "--exclude", "shop-web", "--no-fail-fast"]);
     cargo
         .env("STAFFA_TEST_SHOP", workspace.binary(bundle::NATIVE_PROFILE, "shop"))
         .env("STAFFA_TEST_PAGE", bundle::folder(workspace))
-        .env("STAFFA_TEST_CHROMIUM", &servers.chromium)
-        .env("STAFFA_TEST_CHROMEDRIVER", &servers.chromedriver)
-        .env("STAFFA_TEST_PROMTOOL", &servers.promtool);
+        .env("STAFFA_TEST_CHROMIUM", &tools.chromium)
+        .env("STAFFA_TEST_CHROMEDRIVER", &tools.chromedriver)
+        .env("STAFFA_TEST_PROMTOOL", &tools.promtool);
     cargo
 }
 
@@ -53,7 +53,7 @@ fn runner(workspace: &Workspace) -> Command {
 }
 
 /// The packages whose manifest asks for `wasm-bindgen-test`, with their tests for wasm32.
-fn browser(workspace: &Workspace, servers: &Servers) -> Result<Command> {
+fn browser(workspace: &Workspace, tools: &Tools) -> Result<Command> {
     let packages = workspace.packages_with("wasm-bindgen-test")?;
     if packages.is_empty() {
         return Err("no package has tests for the browser".into());
@@ -67,7 +67,7 @@ fn browser(workspace: &Workspace, servers: &Servers) -> Result<Command> {
             "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER",
             workspace.binary(bundle::NATIVE_PROFILE, "xtask-browser-test"),
         )
-        .env("CHROMEDRIVER", &servers.chromedriver)
+        .env("CHROMEDRIVER", &tools.chromedriver)
         .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", workspace.root.join("xtask/browser-test/webdriver.json"))
         .env("WASM_BINDGEN_USE_BROWSER", "1")
         .env("WASM_BINDGEN_TEST_TIMEOUT", "120");
