@@ -61,31 +61,22 @@ impl Folder {
         command
     }
 
-    /// A program that the folder's owner can reach: itself, or a copy of the installation around it when
-    /// its folders are closed to others.
-    pub(crate) fn reachable(&self, program: &Path) -> Result<PathBuf> {
-        let runs =
-            self.command(program).arg("--version").output().is_ok_and(|output| output.status.success());
-        let installation = program.parent().and_then(Path::parent);
-        let (false, Some(installation)) = (runs, installation) else {
-            return Ok(program.to_path_buf());
-        };
-        let copy = self.path.join("installation");
-        if !copy.exists() {
-            copy_all(installation, &copy)?;
-            let all = Command::new("chown")
-                .args([
-                    "-R",
-                    &self.user.map_or_else(String::new, |user| format!("{}:{}", user.uid, user.gid)),
-                ])
-                .arg(&copy)
-                .status()?;
-            if !all.success() {
-                return Err(format!("{} cannot be given to another user", copy.display()).into());
-            }
+    /// Whether the folder's owner can run this program: folders above it may be closed to others.
+    pub(crate) fn reaches(&self, program: &Path) -> bool {
+        self.command(program).arg("--version").output().is_ok_and(|output| output.status.success())
+    }
+
+    /// Copies a folder with all that is in it, and gives the copy to the owner.
+    pub(crate) fn copy(&self, from: &Path, to: &Path) -> Result<()> {
+        let done = |command: &mut Command| command.status().is_ok_and(|status| status.success());
+        let copied = done(Command::new("cp").arg("-RL").arg(from).arg(to));
+        let given = self.user.is_none_or(|user| {
+            done(Command::new("chown").args(["-R", &format!("{}:{}", user.uid, user.gid)]).arg(to))
+        });
+        if copied && given {
+            return Ok(());
         }
-        let within = program.strip_prefix(installation)?;
-        Ok(copy.join(within))
+        Err(format!("{} cannot be copied to {}", from.display(), to.display()).into())
     }
 
     #[cfg(unix)]
@@ -101,7 +92,7 @@ impl Folder {
     fn owned(&self, _command: &mut Command) {}
 
     #[cfg(unix)]
-    fn give(&self, path: &Path) -> Result<()> {
+    pub(crate) fn give(&self, path: &Path) -> Result<()> {
         match self.user {
             Some(user) => Ok(std::os::unix::fs::chown(path, Some(user.uid), Some(user.gid))?),
             None => Ok(()),
@@ -109,7 +100,7 @@ impl Folder {
     }
 
     #[cfg(not(unix))]
-    fn give(&self, _path: &Path) -> Result<()> {
+    pub(crate) fn give(&self, _path: &Path) -> Result<()> {
         Ok(())
     }
 
@@ -152,9 +143,4 @@ fn nobody() -> Result<User> {
         Some(User { uid: fields.next()?.parse().ok()?, gid: fields.next()?.parse().ok()? })
     });
     user.ok_or_else(|| "PostgreSQL does not run as root, and there is no user `nobody` to run it as".into())
-}
-
-fn copy_all(from: &Path, to: &Path) -> Result<()> {
-    let copied = Command::new("cp").arg("-RL").arg(from).arg(to).status()?;
-    if copied.success() { Ok(()) } else { Err(format!("{} cannot be copied", from.display()).into()) }
 }

