@@ -21,13 +21,17 @@ mod case;
 mod ending;
 mod faults;
 mod kept;
+mod moving;
 mod open;
 mod order;
 mod outbox;
 pub mod own;
 mod paging;
+mod partitions;
+mod round_trips;
 mod shape;
 mod sweep;
+mod tasks;
 mod test;
 mod things;
 mod unique;
@@ -47,14 +51,17 @@ use case::case;
 pub fn cases() -> impl Iterator<Item = &'static Case> {
     let groups = [
         values::CASES,
+        round_trips::CASES,
         order::CASES,
         unique::CASES,
         paging::CASES,
         units::CASES,
         kept::CASES,
         outbox::CASES,
+        partitions::CASES,
         sweep::CASES,
         shape::CASES,
+        moving::CASES,
         ending::CASES,
     ];
     groups.into_iter().flatten()

@@ -51,6 +51,41 @@ pub enum Seen {
 /// - **Shapes.** A row MUST keep the shape that its writer knew. A write over a newer one MUST be
 ///   [`crate::Error::NewerShape`]. An index that is new MUST NOT serve reads before all rows are in it, those
 ///   that an older binary wrote meanwhile included: until then a read by it is [`crate::Error::Unavailable`].
+///
+/// # How to write an adapter
+///
+/// **A row** is its id, version, shape, document, a typed column or field for each key part, and its index set
+/// ([`crate::Schema::index_set`]). One that is deleted keeps its id and version, and nothing else. Text compares by its bytes.
+///
+/// **A commit** is one transaction. Make the texts and values outside of it. Then, in this order:
+/// 1. refuse while the store is frozen ([`crate::Error::Frozen`]);
+/// 2. keep the record ([`crate::Error::Kept`] when scope and key are there);
+/// 3. read what guards and writes expect, in the order of (kind, id) over both, and lock it against others: a guard that
+///    is only read lets write skew through. An insertion that finds a row or a trace of one is [`crate::Error::Duplicate`] of `id` if it is
+///    [`crate::Expect::New`], else a mismatch is [`crate::Error::Conflict`]; a write that would hold, over a newer shape, is
+///    [`crate::Error::NewerShape`]. The first that fails is the answer;
+/// 4. write. Two entities may swap a unique key in one unit, so a guard of the database that looks at each statement
+///    needs the old keys out of the way first. Taken keys are [`crate::Error::Duplicate`] of the first index, in the order of
+///    kinds and of [`crate::Schema::indexes`];
+/// 5. put the events into the outbox.
+///
+/// A conflict that the database itself finds (serialisation, deadlock) is [`crate::Error::Conflict`] of any row of the unit,
+/// and `retry` runs it again.
+///
+/// **Unknown** is for the commit alone: once the word that commits is on its way, and until its answer is seen, the end of a
+/// context, a lost connection or an error of the server is [`crate::Error::Unknown`]. Before, it is
+/// [`crate::Error::Ended`] or [`crate::Error::Unavailable`], and nothing will happen: make sure of it (take back, or cut the connection).
+/// A read is never unknown.
+///
+/// **Stale rows.** A binary writes the columns of the indexes that it knows, sets those of other indexes to null, and says so
+/// by its index set. Lay down, once, which lines a set stands for ([`crate::Schema::index_lines`]). A row is stale for an index whose line is
+/// not among those of its set. A newer binary's rows are thus not stale for an older one, which is the point: both
+/// serve. A read by an index first makes sure, in the same snapshot, that no stale row is there; keys of stale rows are made by
+/// [`crate::Schema::keys`] in bounded batches, under the version that was read. The shape stays as it was: the document was not
+/// written. An index is created before the backfill begins, or without blocking writers.
+///
+/// **Limits.** A statement ends with the context: give the server the budget that is left, and cancel besides. What waits
+/// for a place (a pool, a queue) waits within the context, and is [`crate::Error::Ended`] with it.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// The entity of this kind and id, or how it is absent. Cancel-safe.

@@ -137,18 +137,78 @@ async fn text_is_not_normalised(test: &Test<'_>) -> Outcome {
 }
 
 const NAMES: &[&str] = &[
-    "", " ", ".", "..", "a.b", "a.b.c", ".a", "a.", "$", "$$", "$set", "$a.b", "a$", "__proto__", "constructor",
-    "prototype", "toString", "hasOwnProperty", "length", "0", "1", "01", "10", "-1", "1.5", "4294967295", "_id",
-    "id", "ID", "Id", "key", "keys", "value", "version", "shape", "document", "deleted", "kind", "data", "oid",
-    "rowid", "ctid", "xmin", "null", "true", "select", "\"", "'", "`", "[0]", "*", "%", "/", "~1", "~0", "\\", "é",
-    "e\u{301}", "\u{ffff}", "\u{10000}", "😀", "\u{1}", "\n", "\u{202e}",
+    "",
+    " ",
+    ".",
+    "..",
+    "a.b",
+    "a.b.c",
+    ".a",
+    "a.",
+    "$",
+    "$$",
+    "$set",
+    "$a.b",
+    "a$",
+    "__proto__",
+    "constructor",
+    "prototype",
+    "toString",
+    "hasOwnProperty",
+    "length",
+    "0",
+    "1",
+    "01",
+    "10",
+    "-1",
+    "1.5",
+    "4294967295",
+    "_id",
+    "id",
+    "ID",
+    "Id",
+    "key",
+    "keys",
+    "value",
+    "version",
+    "shape",
+    "document",
+    "deleted",
+    "kind",
+    "data",
+    "oid",
+    "rowid",
+    "ctid",
+    "xmin",
+    "null",
+    "true",
+    "select",
+    "\"",
+    "'",
+    "`",
+    "[0]",
+    "*",
+    "%",
+    "/",
+    "~1",
+    "~0",
+    "\\",
+    "é",
+    "e\u{301}",
+    "\u{ffff}",
+    "\u{10000}",
+    "😀",
+    "\u{1}",
+    "\n",
+    "\u{202e}",
 ];
 
 async fn a_field_name_is_only_a_name(test: &Test<'_>) -> Outcome {
     let map = |names: &mut dyn Iterator<Item = &&str>, value: &dyn Fn(&str) -> Value| {
         Value::Object(names.map(|name| ((*name).to_owned(), value(name))).collect::<Map<_, _>>())
     };
-    let mut values: Vec<Value> = NAMES.iter().map(|name| json!({ *name: { *name: [{ *name: 1 }] } })).collect();
+    let mut values: Vec<Value> =
+        NAMES.iter().map(|name| json!({ *name: { *name: [{ *name: 1 }] } })).collect();
     values.push(map(&mut NAMES.iter(), &|name| json!(name)));
     values.push(map(&mut NAMES.iter().rev(), &|name| map(&mut NAMES.iter(), &|inner| json!([name, inner]))));
     values.push(json!({ "long".repeat(5_000): 1 }));
@@ -212,8 +272,10 @@ async fn a_float_stays_a_float(test: &Test<'_>) -> Outcome {
     ];
     let mut dice = Dice::new(11);
     floats.extend((0..500).map(|_| f64::from_bits(dice.roll()) + 0.0).filter(|float| float.is_finite()));
-    let mut values: Vec<Value> =
-        floats.chunks(40).map(|some| json!(some.iter().filter_map(|float| Number::from_f64(*float)).collect::<Vec<_>>())).collect();
+    let mut values: Vec<Value> = floats
+        .chunks(40)
+        .map(|some| json!(some.iter().filter_map(|float| Number::from_f64(*float)).collect::<Vec<_>>()))
+        .collect();
     values.push(json!({ "whole": 1, "float": 1.0, "list": [0, 0.0, 7, 7.0, -3, -3.0] }));
     come_back(test, &test.store(schemas()).await?, values).await
 }
@@ -234,12 +296,15 @@ async fn lists_keep_their_order_and_length(test: &Test<'_>) -> Outcome {
 async fn nesting_goes_to_the_limit(test: &Test<'_>) -> Outcome {
     // The document itself and the value are the two outermost.
     let depth = value::DEPTH_MAX - 1;
-    let nest = |wrap: &dyn Fn(usize, Value) -> Value| (0..depth).fold(json!("core"), |inner, at| wrap(at, inner));
+    let nest =
+        |wrap: &dyn Fn(usize, Value) -> Value| (0..depth).fold(json!("core"), |inner, at| wrap(at, inner));
     let values = vec![
         nest(&|_, inner| json!([inner])),
         nest(&|_, inner| json!({ "": inner })),
         nest(&|_, inner| json!({ "a": inner, "b": [2], "c": {} })),
-        nest(&|at, inner| if at % 2 == 0 { json!([0, inner, null]) } else { json!({ "$a.b": inner, "z": at }) }),
+        nest(&|at, inner| {
+            if at % 2 == 0 { json!([0, inner, null]) } else { json!({ "$a.b": inner, "z": at }) }
+        }),
     ];
     come_back(test, &test.store(schemas()).await?, values).await
 }
@@ -281,7 +346,8 @@ async fn told(test: &Test<'_>, store: &Arc<dyn Store>, key: &str, told: &Value) 
     unit.emit(&made, Counted(told.clone()));
     unit.answer(&ctx, told);
     unit.commit(&ctx).await?;
-    let event = store.unsent(test.ctx, Unsent::all(1_000)).await?.into_iter().find(|event| event.entity == key.key);
+    let event =
+        store.unsent(test.ctx, Unsent::all(1_000)).await?.into_iter().find(|event| event.entity == key.key);
     let kept = store.kept(test.ctx, "tell", &key.key).await?;
     Ok(event.map(|event| event.payload).into_iter().chain(kept.map(|kept| kept.answer)).collect())
 }
@@ -299,7 +365,11 @@ async fn events_and_answers_come_back_as_documents_do(test: &Test<'_>) -> Outcom
         json!("x".repeat(900_000)),
     ];
     for (turn, value) in values.into_iter().enumerate() {
-        same("event and answer", told(test, &store, &format!("k{turn}"), &value).await?, vec![value.clone(), value])?;
+        same(
+            "event and answer",
+            told(test, &store, &format!("k{turn}"), &value).await?,
+            vec![value.clone(), value],
+        )?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use staffa_context::{BoxFuture, Context};
 
 use super::case::{LIMIT, within};
 use super::{Broken, Open, Outcome};
-use crate::{Entity, Error, Page, Repository, Result, Schema, Store, Unit, Versioned};
+use crate::{Entity, Error, Moving, Page, Repository, Result, Schema, Store, Unit, Versioned};
 
 /// What a case has to work with: a context and places to open stores at.
 pub struct Test<'a> {
@@ -80,6 +80,16 @@ impl<'a> Test<'a> {
         store.close(self.ctx).await?;
         drop(store);
         self.open.open(self.ctx, &self.place, schemas).await
+    }
+
+    /// A handle for moving the case's store, beside those that are open.
+    pub(super) async fn moving(&self, schemas: Vec<Schema>) -> Outcome<Arc<dyn Moving>> {
+        Ok(self.open.moving(self.ctx, &self.place, schemas).await?)
+    }
+
+    /// The same for the second store.
+    pub(super) async fn other_moving(&self, schemas: Vec<Schema>) -> Outcome<Arc<dyn Moving>> {
+        Ok(self.open.moving(self.ctx, &self.other_place(), schemas).await?)
     }
 
     pub(super) async fn clean(&self, ctx: &Context) {
