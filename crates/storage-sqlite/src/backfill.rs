@@ -2,13 +2,11 @@
 
 use rusqlite::{Connection, params_from_iter};
 use serde_json::Value;
-use staffa_context::Timestamp;
-use staffa_storage::{Error, Part, PartType, Result, Schema};
-use uuid::Uuid;
+use staffa_storage::{Error, Part, Result, Schema};
 
 use crate::call::Call;
 use crate::error::told;
-use crate::row::{Column, entity, part};
+use crate::row::{Column, entity, id_to_store, part, stored_id};
 use crate::schema::{self, IndexRecord, KindRecord};
 use crate::table::{Index, Table};
 
@@ -45,7 +43,9 @@ fn batch(connection: &Connection, schema: &Schema, table: &Table) -> Result<bool
     let record: Option<KindRecord> = schema::get(&tx, &schema::kind_key(table.kind))?;
     let filled = match record.map(|record| record.filled) {
         None | Some(Value::Null) => None,
-        Some(id) => Some(stored_id(table, &id)?),
+        Some(id) => Some(stored_id(table.id, &id).ok_or_else(|| {
+            Error::Unusable(format!("the record of {} in staffa_meta is damaged", table.kind))
+        })?),
     };
     let rows = keys_after(&tx, schema, table, filled.as_ref())?;
     let Some((last, _)) = rows.last() else { return Ok(false) };
@@ -120,24 +120,4 @@ fn refuse_doubles(tx: &Connection, table: &Table, index: &Index) -> Result<()> {
     let id = part(row, 0, table.id).map_err(told)?;
     tracing::error!(kind = table.kind, index = index.schema.name, %id, "another entity has the key of this one");
     Err(Error::Duplicate { kind: table.kind.into(), index: index.schema.name.into() })
-}
-
-fn id_to_store(id: &Part) -> Value {
-    match id {
-        Part::Bool(value) => (*value).into(),
-        Part::Int(value) => (*value).into(),
-        Part::Time(value) => value.as_micros().into(),
-        other => other.to_string().into(),
-    }
-}
-
-fn stored_id(table: &Table, id: &Value) -> Result<Part> {
-    let part = match table.id {
-        PartType::Bool => id.as_bool().map(Part::Bool),
-        PartType::Int => id.as_i64().map(Part::Int),
-        PartType::Text => id.as_str().map(|text| Part::Text(text.to_owned())),
-        PartType::Uuid => id.as_str().and_then(|text| Uuid::try_parse(text).ok()).map(Part::Uuid),
-        PartType::Time => id.as_i64().map(|micros| Part::Time(Timestamp::from_micros(micros))),
-    };
-    part.ok_or_else(|| Error::Unusable(format!("the record of {} in staffa_meta is damaged", table.kind)))
 }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use rusqlite::{Connection, params_from_iter};
+use serde_json::Value;
 use staffa_context::Timestamp;
-use staffa_storage::{Commit, Error, Event, Expect, Kept, Part, Result};
+use staffa_storage::{Commit, Error, Event, Expect, Kept, Part, Record, Result};
 use uuid::Uuid;
 
 use crate::call::Call;
 use crate::error::told;
+use crate::moving::{self, Import, misplaced};
 use crate::row::{Column, part};
 use crate::table::{Index, Table, Tables};
 use crate::{kept, outbox};
@@ -21,6 +23,10 @@ pub(crate) enum Unit {
     Sent(Vec<Uuid>, Timestamp),
     /// Removes what is older, a number of each at most.
     Sweep(Timestamp, usize),
+    /// Pauses or resumes what changes the store.
+    Freeze(bool),
+    /// Records of another store.
+    Import(Import),
     /// Nothing: shows that the writer works.
     Nothing,
 }
@@ -46,6 +52,7 @@ struct Put {
     table: Arc<Table>,
     id: Part,
     version: i64,
+    shape: u32,
     document: Option<String>,
     keys: Vec<Vec<Part>>,
 }
@@ -59,14 +66,29 @@ impl Unit {
             Self::Sweep(before, limit) => {
                 Ok(outbox::sweep(connection, *before, *limit)? + kept::sweep(connection, *before, *limit)?)
             }
+            Self::Freeze(frozen) => moving::freeze(connection, *frozen).map(|()| 0),
+            Self::Import(import) => import.run(connection, call).map(|()| 0),
             Self::Nothing => Ok(0),
         }
+    }
+
+    /// What it makes of the store's pause, if it does.
+    pub(crate) fn freezes(&self) -> Option<bool> {
+        match self {
+            Self::Freeze(frozen) => Some(*frozen),
+            _ => None,
+        }
+    }
+
+    /// Whether it waits for its turn while the store is frozen.
+    pub(crate) fn is_paused(&self) -> bool {
+        matches!(self, Self::Changes(_) | Self::Sent(..) | Self::Sweep(..))
     }
 
     /// About how much it writes.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::Changes(changes) => changes.bytes(),
+            Self::Changes(changes) | Self::Import(Import::Rows(changes)) => changes.bytes(),
             _ => 0,
         }
     }
@@ -85,11 +107,7 @@ impl Changes {
             let table = Arc::clone(tables.of(write.kind)?);
             let (id, expect) = (write.id.clone(), write.expect);
             checks.push(Check { table: Arc::clone(&table), id, expect, written: true });
-            let (document, keys) = match write.put {
-                Some((document, keys)) => (Some(document.to_string()), fitting(&table, keys)?),
-                None => (None, no_keys(&table)),
-            };
-            writes.push(Put { table, id: write.id, version: write.version, document, keys });
+            writes.push(Put::of(table, write.id, write.version, write.put)?);
         }
         checks.sort_by(|a, b| (a.table.kind, &a.id).cmp(&(b.table.kind, &b.id)));
         let events = commit.events.into_iter().map(|event| {
@@ -103,6 +121,20 @@ impl Changes {
         Ok(Self { checks, writes, events: events.collect(), kept })
     }
 
+    /// Rows of another store, written as they are.
+    pub(crate) fn of_rows(table: &Arc<Table>, records: Vec<Record>) -> Result<Self> {
+        let mut writes = Vec::with_capacity(records.len());
+        for record in records {
+            let Record::Row { id, version, shape, document } = record else { return Err(misplaced()) };
+            let put = match document {
+                Some(document) => Some((document.clone(), (table.keys)(shape, document)?)),
+                None => None,
+            };
+            writes.push(Put { shape, ..Put::of(Arc::clone(table), id, version, put)? });
+        }
+        Ok(Self { checks: Vec::new(), writes, events: Vec::new(), kept: None })
+    }
+
     fn bytes(&self) -> usize {
         let documents = self.writes.iter().filter_map(|put| put.document.as_ref());
         let events = self.events.iter().map(|(_, payload)| payload);
@@ -110,7 +142,7 @@ impl Changes {
         documents.chain(events).chain(answer).map(String::len).sum()
     }
 
-    fn run(&self, connection: &Connection, call: &Call) -> Result<()> {
+    pub(crate) fn run(&self, connection: &Connection, call: &Call) -> Result<()> {
         if let Some((kept, answer)) = &self.kept {
             kept::keep(connection, kept, answer)?;
         }
@@ -176,11 +208,19 @@ impl Check {
 }
 
 impl Put {
+    fn of(table: Arc<Table>, id: Part, version: i64, put: Option<(Value, Vec<Vec<Part>>)>) -> Result<Self> {
+        let (document, keys) = match put {
+            Some((document, keys)) => (Some(document.to_string()), fitting(&table, keys)?),
+            None => (None, no_keys(&table)),
+        };
+        Ok(Self { shape: table.shape, table, id, version, document, keys })
+    }
+
     fn run(&self, connection: &Connection) -> rusqlite::Result<()> {
         let mut statement = connection.prepare_cached(&self.table.put_sql)?;
         statement.raw_bind_parameter(1, Column(&self.id))?;
         statement.raw_bind_parameter(2, self.version)?;
-        statement.raw_bind_parameter(3, self.table.shape)?;
+        statement.raw_bind_parameter(3, self.shape)?;
         statement.raw_bind_parameter(4, self.document.as_deref())?;
         for (part, place) in self.keys.iter().flatten().zip(5..) {
             statement.raw_bind_parameter(place, Column(part))?;

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OpenFlags};
 use staffa_storage::{Error, Result};
 
 use crate::error::{told, told_of_file};
-use crate::options::{Options, Synchronous};
+use crate::options::{Access, Options, Synchronous};
 
 /// Statements that a connection keeps prepared: those of some forty kinds.
 const STATEMENTS_MAX: usize = 256;
@@ -14,9 +14,13 @@ const STATEMENTS_MAX: usize = 256;
 /// What the write-ahead log shrinks to after a burst.
 const LOG_BYTES_MAX: i64 = 64 << 20;
 
-/// The connection of the writer. It makes the file if there is none.
+/// The connection of the writer. The owner's makes the file if there is none.
 pub(crate) fn writer(path: &Path, options: &Options) -> Result<Connection> {
-    let connection = open(path, OpenFlags::SQLITE_OPEN_CREATE, options)
+    let flags = match options.access {
+        Access::Own => OpenFlags::SQLITE_OPEN_CREATE,
+        Access::Beside => OpenFlags::empty(),
+    };
+    let connection = open(path, flags, options)
         .and_then(|connection| settle_log(&connection, options).map(|()| connection))
         .map_err(|error| told_of_file(path, error))?;
     if connection.is_readonly("main").map_err(told)? {

@@ -46,7 +46,7 @@ pub(crate) fn told_of_file(path: &Path, error: rusqlite::Error) -> Error {
             Error::Unusable(format!("{path} is not an SQLite database: choose another file"))
         }
         rusqlite::Error::SqliteFailure(ffi::Error { code: ErrorCode::CannotOpen, .. }, _) => {
-            Error::Unusable(format!("{path} cannot be opened: its folder must exist and be writable"))
+            Error::Unusable(format!("{path} cannot be opened: it or its folder must exist and be writable"))
         }
         rusqlite::Error::SqliteFailure(ffi::Error { code: ErrorCode::ReadOnly, .. }, _) => Error::Unusable(
             format!("{path} is not writable: change its permissions, or choose another folder"),

@@ -19,6 +19,15 @@ pub(crate) fn keep(connection: &Connection, kept: &Kept, answer: &str) -> Result
     }
 }
 
+/// Keeps a record as another store had it, in the place of one that is there.
+pub(crate) fn replace(connection: &Connection, kept: &Kept, answer: &str) -> Result<()> {
+    let sql =
+        "INSERT OR REPLACE INTO staffa_kept (scope, key, digest, answer, at) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let mut statement = connection.prepare_cached(sql).map_err(told)?;
+    let values = (&kept.scope, &kept.key, kept.digest.as_slice(), answer, kept.at.as_micros());
+    statement.execute(values).map(|_| ()).map_err(told)
+}
+
 /// The record of a scope and key.
 pub(crate) fn find(connection: &Connection, scope: &str, key: &str) -> Result<Option<Kept>> {
     let sql = "SELECT digest, answer, at FROM staffa_kept WHERE scope = ?1 AND key = ?2";

@@ -60,6 +60,7 @@ mod connection;
 mod error;
 mod kept;
 mod lock;
+mod moving;
 mod options;
 mod outbox;
 mod queue;
@@ -73,7 +74,7 @@ mod watch;
 mod worker;
 mod writer;
 
-pub use options::{Options, Synchronous};
+pub use options::{Access, Options, Synchronous};
 pub use rusqlite;
 pub use sqlite::Sqlite;
 pub use watch::{OPERATION_SECONDS, QUEUE_LENGTH};

@@ -1,8 +1,17 @@
 use std::time::Duration;
 
+use staffa_storage::Migrate;
+
 /// How a store works. The defaults are safe, and suit a service on a machine with a few cores.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
+    /// Whose the file is. Default: [`Access::Own`].
+    pub access: Access,
+    /// What to do when the file lacks what the schemas ask for. Default: [`Migrate::Apply`].
+    pub migrate: Migrate,
+    /// How long the opening waits for new indexes to be filled; after that they are filled beside the work, and reads by them
+    /// are unavailable until they are whole. Default: 5 s.
+    pub build_wait: Duration,
     /// What a commit waits for. Default: [`Synchronous::Full`].
     pub synchronous: Synchronous,
     /// Threads that read, each with a connection of its own; at least 1. Default: 4.
@@ -29,6 +38,9 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            access: Access::default(),
+            migrate: Migrate::default(),
+            build_wait: Duration::from_secs(5),
             synchronous: Synchronous::Full,
             readers: 4,
             read_queue_max: 1_024,
@@ -40,6 +52,18 @@ impl Default for Options {
             file_bytes_max: None,
         }
     }
+}
+
+/// Whose the file is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Access {
+    /// This process's: no other one may own it at the same time.
+    #[default]
+    Own,
+    /// Another one's, or nobody's: for a short command, which works through SQLite's own locks, changes no schema and
+    /// makes no file. It sees the kinds that the owner has under the same indexes; others are [`staffa_storage::Error::Unusable`]
+    /// when they are used.
+    Beside,
 }
 
 /// What a commit waits for.

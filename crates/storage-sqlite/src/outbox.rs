@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use rusqlite::Connection;
 use staffa_context::Timestamp;
-use staffa_storage::{Backlog, Event, Result, Unsent};
+use staffa_storage::{Backlog, Event, Result, Unsent, partition};
 use uuid::Uuid;
 
 use crate::error::told;
@@ -29,6 +29,29 @@ pub(crate) fn put(connection: &Connection, event: &Event, payload: &str) -> Resu
     statement.execute(values).map(|_| ()).map_err(told)
 }
 
+/// Puts an event in as another store had it, in the place of one that is there.
+pub(crate) fn replace(connection: &Connection, event: &Event, payload: &str, sent: bool) -> Result<()> {
+    let sql = "INSERT INTO staffa_outbox (id, name, kind, entity, version, n, at, trace, payload, sent_at) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO UPDATE SET \
+               name = excluded.name, kind = excluded.kind, entity = excluded.entity, version = excluded.version, \
+               n = excluded.n, at = excluded.at, trace = excluded.trace, payload = excluded.payload, \
+               sent_at = excluded.sent_at";
+    let mut statement = connection.prepare_cached(sql).map_err(told)?;
+    let values = rusqlite::params![
+        event.id.hyphenated().to_string(),
+        event.name,
+        event.kind,
+        event.entity,
+        event.version,
+        event.n,
+        event.at.as_micros(),
+        event.trace,
+        payload,
+        sent.then(|| event.at.as_micros()),
+    ];
+    statement.execute(values).map(|_| ()).map_err(told)
+}
+
 /// Unsent events of some partitions, oldest commit first, without those of the held entities.
 pub(crate) fn unsent(connection: &Connection, unsent: Unsent<'_>) -> Result<Vec<Event>> {
     let held: HashSet<(&str, &str)> =
@@ -41,12 +64,9 @@ pub(crate) fn unsent(connection: &Connection, unsent: Unsent<'_>) -> Result<Vec<
     while events.len() < unsent.limit {
         let Some(row) = rows.next().map_err(told)? else { break };
         let about = row.get_ref(2).and_then(|kind| Ok((kind.as_str()?, row.get_ref(3)?.as_str()?)));
-        if held.contains(&about.map_err(told)?) {
-            continue;
-        }
-        let event = event(row).map_err(told)?;
-        if unsent.partitions.contains(event.partition()) {
-            events.push(event);
+        let (kind, entity) = about.map_err(told)?;
+        if unsent.partitions.contains(partition(kind, entity)) && !held.contains(&(kind, entity)) {
+            events.push(event(row).map_err(told)?);
         }
     }
     Ok(events)
@@ -64,7 +84,7 @@ pub(crate) fn backlog(connection: &Connection, limit: usize) -> Result<Backlog> 
     statement.query_row([i64::try_from(limit).unwrap_or(i64::MAX)], read).map_err(told)
 }
 
-fn event(row: &rusqlite::Row<'_>) -> rusqlite::Result<Event> {
+pub(crate) fn event(row: &rusqlite::Row<'_>) -> rusqlite::Result<Event> {
     Ok(Event {
         id: uuid(row, 0)?,
         name: row.get(1)?,

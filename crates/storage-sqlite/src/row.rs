@@ -3,7 +3,7 @@
 use rusqlite::types::{ToSql, ToSqlOutput, Type, ValueRef};
 use serde_json::Value;
 use staffa_context::Timestamp;
-use staffa_storage::{Document, Error, Part, PartType, Result, Row};
+use staffa_storage::{Document, Error, Part, PartType, Result, Row, Seen};
 use uuid::Uuid;
 
 use crate::error::told;
@@ -72,4 +72,35 @@ pub(crate) fn entity(row: &rusqlite::Row<'_>, table: &Table) -> Result<Row> {
         Ok(Row { id: id.clone(), version: row.get(1)?, shape: row.get(2)?, document: document(row, 3)? })
     };
     read().map_err(|error| Error::Unusable(format!("the row of {} {id} is damaged: {error}", table.kind)))
+}
+
+/// What is in a row whose first columns are id, version, shape and document: its id, shape, and the entity or its trace.
+pub(crate) fn seen(row: &rusqlite::Row<'_>, table: &Table) -> Result<(Part, u32, Seen)> {
+    if row.get_ref(3).map_err(told)? != ValueRef::Null {
+        let entity = entity(row, table)?;
+        return Ok((entity.id.clone(), entity.shape, Seen::Row(entity)));
+    }
+    let read = || Ok((part(row, 0, table.id)?, row.get(2)?, Seen::Absent { last: row.get(1)? }));
+    read().map_err(told)
+}
+
+/// An id as JSON, to go on after.
+pub(crate) fn id_to_store(id: &Part) -> Value {
+    match id {
+        Part::Bool(value) => (*value).into(),
+        Part::Int(value) => (*value).into(),
+        Part::Time(value) => value.as_micros().into(),
+        other => other.to_string().into(),
+    }
+}
+
+/// The id of such a JSON; `None` when it is none of this type.
+pub(crate) fn stored_id(of: PartType, id: &Value) -> Option<Part> {
+    match of {
+        PartType::Bool => id.as_bool().map(Part::Bool),
+        PartType::Int => id.as_i64().map(Part::Int),
+        PartType::Text => id.as_str().map(|text| Part::Text(text.to_owned())),
+        PartType::Uuid => id.as_str().and_then(|text| Uuid::try_parse(text).ok()).map(Part::Uuid),
+        PartType::Time => id.as_i64().map(|micros| Part::Time(Timestamp::from_micros(micros))),
+    }
 }

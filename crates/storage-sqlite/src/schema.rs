@@ -131,6 +131,15 @@ pub(crate) fn check_format(connection: &Connection) -> Result<()> {
     }
 }
 
+/// Refuses a file that is no store's yet, for one who only works beside its owner.
+pub(crate) fn check_beside(connection: &Connection) -> Result<()> {
+    check_format(connection)?;
+    if exists(connection, "staffa_meta")? {
+        return Ok(());
+    }
+    Err(Error::Unusable("the data file has no store in it yet: start its service once".into()))
+}
+
 fn exists(connection: &Connection, table: &str) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)";
     connection.query_row(sql, [table], |row| row.get(0)).map_err(told)

@@ -1,5 +1,6 @@
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use std::{fmt, path::PathBuf};
 
 use async_trait::async_trait;
@@ -12,9 +13,9 @@ use uuid::Uuid;
 use crate::call::Call;
 use crate::commit::{Changes, Unit};
 use crate::error::told;
-use crate::options::Options;
+use crate::options::{Access, Options};
 use crate::queue::Queue;
-use crate::row::{Column, entity};
+use crate::row::{Column, seen};
 use crate::table::{Table, Tables};
 use crate::watch::{Meters, Operation, QUEUE_LENGTH, SYSTEM, Watch};
 use crate::worker::{self, Hold, Job};
@@ -28,10 +29,11 @@ use crate::{connection, kept, lock, outbox, reader, scan, schema, writer};
 /// Dropping the store lets its threads end what they are at; [`Store::close`] waits for that.
 pub struct Sqlite {
     path: PathBuf,
-    tables: Tables,
+    pub(crate) tables: Tables,
     meters: Meters,
     reads: Arc<Queue<Job>>,
     writes: Arc<Queue<Write>>,
+    busy_wait: Duration,
     alive: watch::Receiver<()>,
 }
 
@@ -69,6 +71,7 @@ impl Sqlite {
             reads: Arc::new(Queue::new(options.read_queue_max, length("read"))),
             writes: Arc::new(Queue::new(options.write_queue_max, length("write"))),
             path: path.clone(),
+            busy_wait: options.busy_wait,
             alive,
         };
         let call = Call::new(ctx.clone());
@@ -121,14 +124,21 @@ impl Sqlite {
     {
         ctx.check()?;
         let (watch, call) = self.watch(ctx, Operation::Write, "");
-        let asked = Arc::clone(&call);
-        let (job, reply) = job(watch, call, move |connection, call| writer::work(connection, call, work));
+        let (asked, wait) = (Arc::clone(&call), self.busy_wait);
+        let (job, reply) =
+            job(watch, call, move |connection, call| writer::work(connection, call, wait, work));
         self.writes.push(ctx, Write::Work(job)).await?;
         asked.answer(reply).await
     }
 
     /// Runs a read on one of the reading threads.
-    async fn run<T, F>(&self, ctx: &Context, operation: Operation, about: &'static str, work: F) -> Result<T>
+    pub(crate) async fn run<T, F>(
+        &self,
+        ctx: &Context,
+        operation: Operation,
+        about: &'static str,
+        work: F,
+    ) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Connection, &Call) -> Result<T> + Send + 'static,
@@ -142,7 +152,7 @@ impl Sqlite {
     }
 
     /// Hands a unit to the writer.
-    async fn unit(
+    pub(crate) async fn unit(
         &self,
         ctx: &Context,
         operation: Operation,
@@ -191,10 +201,16 @@ fn prepare(
 ) -> Result<(Connection, Ready)> {
     // Another name of the same file has the same lock.
     let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let locked = lock::lock(path, options.busy_wait, call)?;
-    let hold = Hold { _lock: Arc::new(locked), _alive: alive };
+    let locked = match options.access {
+        Access::Own => Some(Arc::new(lock::lock(path, options.busy_wait, call)?)),
+        Access::Beside => None,
+    };
+    let hold = Hold { _lock: locked, _alive: alive };
     let mut connection = connection::writer(path, options)?;
-    worker::run(&mut connection, call, |connection| schema::upgrade(connection, schemas, call))?;
+    worker::run(&mut connection, call, |connection| match options.access {
+        Access::Own => schema::upgrade(connection, schemas, call),
+        Access::Beside => schema::check_beside(connection),
+    })?;
     connection.progress_handler(0, None::<fn() -> bool>).map_err(told)?;
     let readers = (0..options.readers.max(1))
         .map(|_| connection::reader(path, options))
@@ -272,10 +288,7 @@ fn find(connection: &Connection, table: &Table, id: &Part) -> Result<Seen> {
     let mut rows = statement.query([Column(id)]).map_err(told)?;
     match rows.next().map_err(told)? {
         None => Ok(Seen::Absent { last: 0 }),
-        Some(row) if row.get_ref(3).map_err(told)? == rusqlite::types::ValueRef::Null => {
-            Ok(Seen::Absent { last: row.get(1).map_err(told)? })
-        }
-        Some(row) => Ok(Seen::Row(entity(row, table)?)),
+        Some(row) => seen(row, table).map(|(_, _, seen)| seen),
     }
 }
 

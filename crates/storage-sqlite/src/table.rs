@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use staffa_storage::{Error, IndexSchema, PartType, Result, Schema};
+use serde_json::Value;
+use staffa_storage::{Error, IndexSchema, Part, PartType, Result, Schema};
 
 use crate::row::column_type;
 
@@ -27,6 +28,7 @@ pub(crate) struct Table {
     pub(crate) kind: &'static str,
     pub(crate) shape: u32,
     pub(crate) id: PartType,
+    pub(crate) keys: fn(u32, Value) -> Result<Vec<Vec<Part>>>,
     pub(crate) name: String,
     pub(crate) indexes: Vec<Index>,
     /// Reads version, shape, and whether there is a document, by id.
@@ -63,6 +65,7 @@ impl Table {
             kind: schema.kind,
             shape: schema.shape,
             id: schema.id,
+            keys: schema.keys,
             seen_sql: format!("SELECT version, shape, document IS NOT NULL FROM {name} WHERE id = ?1"),
             get_sql: format!("SELECT id, version, shape, document FROM {name} WHERE id = ?1"),
             put_sql: format!(

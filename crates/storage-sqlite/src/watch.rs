@@ -35,12 +35,15 @@ pub(crate) enum Operation {
     MarkSent,
     Sweep,
     Ping,
+    Freeze,
+    Export,
+    Import,
     Read,
     Write,
 }
 
 impl Operation {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 13] = [
         Self::Get,
         Self::Scan,
         Self::Commit,
@@ -49,6 +52,9 @@ impl Operation {
         Self::MarkSent,
         Self::Sweep,
         Self::Ping,
+        Self::Freeze,
+        Self::Export,
+        Self::Import,
         Self::Read,
         Self::Write,
     ];
@@ -63,6 +69,9 @@ impl Operation {
             Self::MarkSent => "mark_sent",
             Self::Sweep => "sweep",
             Self::Ping => "ping",
+            Self::Freeze => "freeze",
+            Self::Export => "export",
+            Self::Import => "import",
             Self::Read => "read",
             Self::Write => "write",
         }

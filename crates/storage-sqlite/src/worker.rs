@@ -21,8 +21,8 @@ pub(crate) type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 /// What a thread holds as long as it has a connection. Fields drop in this order.
 #[derive(Clone)]
 pub(crate) struct Hold {
-    /// The lock that keeps other processes away.
-    pub(crate) _lock: Arc<File>,
+    /// The lock that keeps other owners away.
+    pub(crate) _lock: Option<Arc<File>>,
     /// Tells whoever closes the store that it is gone.
     pub(crate) _alive: watch::Sender<()>,
 }

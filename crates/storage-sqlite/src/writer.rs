@@ -6,18 +6,23 @@
 //! 2. A unit that its caller left before the commit began is not in it: the group is run again without.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use staffa_storage::{Error, Result};
 use tokio::sync::oneshot;
 
 use crate::call::Call;
 use crate::commit::Unit;
 use crate::error::{told, told_by_commit};
+use crate::moving;
 use crate::options::Options;
 use crate::queue::Queue;
 use crate::watch::Watch;
 use crate::worker::{self, Hold, Job};
+
+/// How long SQLite waits at a time for another connection that writes.
+const BUSY_SLICE: Duration = Duration::from_millis(10);
 
 /// What the writer does.
 pub(crate) enum Write {
@@ -45,12 +50,16 @@ impl Asked {
 
 /// Serves the queue until it is closed and empty. Blocks the thread.
 pub(crate) fn serve(mut connection: Connection, queue: &Queue<Write>, options: &Options, hold: Hold) {
+    let slices = connection.busy_timeout(BUSY_SLICE);
+    if let Err(error) = slices {
+        tracing::error!(%error, "the store's connection could not be set up");
+    }
     while let Some(write) = queue.pop() {
         match write {
             Write::Work(work) => worker::at_rest(&mut connection, work),
             Write::Unit(first) => {
                 let group = gather(*first, queue, options);
-                worker::at_rest(&mut connection, |connection| commit(connection, group));
+                worker::at_rest(&mut connection, |connection| commit(connection, group, options.busy_wait));
             }
         }
     }
@@ -92,14 +101,14 @@ enum Outcome {
 }
 
 /// Commits a group and answers its callers.
-fn commit(connection: &Connection, group: Vec<Asked>) {
+fn commit(connection: &Connection, group: Vec<Asked>, wait: Duration) {
     let mut group = group;
     loop {
         group = still_wanted(group);
         if group.is_empty() {
             return;
         }
-        match attempt(connection, &group) {
+        match attempt(connection, &group, wait) {
             Outcome::Over(results) => {
                 return group.into_iter().zip(results).for_each(|(asked, result)| asked.answer(result));
             }
@@ -120,14 +129,28 @@ fn still_wanted(group: Vec<Asked>) -> Vec<Asked> {
     wanted
 }
 
-fn attempt(connection: &Connection, group: &[Asked]) -> Outcome {
-    if let Err(error) = execute(connection, "BEGIN IMMEDIATE") {
-        return Outcome::Over(refused(group, &told(error)));
+fn attempt(connection: &Connection, group: &[Asked], wait: Duration) -> Outcome {
+    let wanted = || group.iter().all(|asked| asked.call.ended().is_none());
+    match begin(wait, wanted, || execute(connection, "BEGIN IMMEDIATE")) {
+        Ok(Some(())) => {}
+        Ok(None) => return Outcome::Left,
+        Err(error) => return Outcome::Over(refused(group, &told(error))),
     }
+    let mut frozen = match moving::is_frozen(connection) {
+        Ok(frozen) => frozen,
+        Err(error) => return taken_back(connection, group, Outcome::Over(refused(group, &told(error)))),
+    };
     let mut results = Vec::with_capacity(group.len());
     for (place, asked) in group.iter().enumerate() {
+        if frozen && asked.unit.is_paused() {
+            results.push(Err(Error::Frozen));
+            continue;
+        }
         match in_savepoint(connection, asked) {
-            Ok(result) => results.push(result),
+            Ok(result) => {
+                frozen = asked.unit.freezes().filter(|_| result.is_ok()).unwrap_or(frozen);
+                results.push(result);
+            }
             Err(error) => return taken_back(connection, group, Outcome::Lost(place, error)),
         }
     }
@@ -137,6 +160,27 @@ fn attempt(connection: &Connection, group: &[Asked]) -> Outcome {
     let Err(error) = execute(connection, "COMMIT") else { return Outcome::Over(results) };
     let error = told_by_commit(error);
     Outcome::Over(results.into_iter().map(|result| result.and(Err(error.clone()))).collect())
+}
+
+/// Begins a transaction that writes; `None` when it is no longer wanted.
+///
+/// Another connection may hold the file: a command beside the owner, or a person's tool. SQLite waits in slices, so that
+/// whoever no longer wants to wait need not.
+fn begin<T>(
+    wait: Duration,
+    wanted: impl Fn() -> bool,
+    begin: impl Fn() -> rusqlite::Result<T>,
+) -> rusqlite::Result<Option<T>> {
+    let mut left = wait.as_millis() / BUSY_SLICE.as_millis();
+    loop {
+        match begin() {
+            Err(error) if left > 0 && error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => left -= 1,
+            result => return result.map(Some),
+        }
+        if !wanted() {
+            return Ok(None);
+        }
+    }
 }
 
 /// Takes the whole transaction back, unless SQLite has done so, for the group to be run again.
@@ -187,10 +231,22 @@ fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
 pub(crate) fn work<T>(
     connection: &Connection,
     call: &Call,
+    wait: Duration,
     work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
 ) -> Result<T> {
     // Dropping the transaction takes it back.
-    let tx = Transaction::new_unchecked(connection, TransactionBehavior::Immediate).map_err(told)?;
+    let begun = begin(
+        wait,
+        || call.ended().is_none(),
+        || Transaction::new_unchecked(connection, TransactionBehavior::Immediate),
+    );
+    let Some(tx) = begun.map_err(told)? else {
+        call.check()?;
+        return Err(Error::Unavailable("the data file was busy".into()));
+    };
+    if moving::is_frozen(&tx).map_err(told)? {
+        return Err(Error::Frozen);
+    }
     let value = work(&tx).map_err(told)?;
     if !call.hold() {
         call.check()?;
