@@ -8,5 +8,6 @@ pub mod catalog;
 pub mod inventory;
 pub mod orders;
 pub mod quote;
+pub mod reporting;
 
 pub use behind::{BEHIND, Behind, BehindOf, Passage};

@@ -19,7 +19,9 @@
 //! # Ok::<(), shop_core::QuoteError>(())
 //! ```
 //!
-//! The crate has no features.
+//! # Features
+//!
+//! - `conformance`: the suite of each port of the shop's own, which every adapter passes.
 #![deny(clippy::float_arithmetic)]
 
 pub mod catalog;
@@ -35,6 +37,7 @@ mod page;
 mod product;
 pub mod quote;
 mod quotes;
+pub mod reporting;
 pub mod size;
 pub mod stock;
 mod token;
@@ -49,6 +52,7 @@ pub use orders::{Orders, Place, PlaceError};
 pub use product::{PriceList, Product};
 pub use quote::{Basket, Line, Quote, QuoteError, Quoted, quote};
 pub use quotes::Quotes;
+pub use reporting::{Reporting, Reports};
 pub use size::Size;
 pub use stock::Stock;
 pub use token::Token;

@@ -1,50 +1,6 @@
-//! The shop's services in one binary: all of them in one process, or any of them alone.
-#![expect(
-    clippy::print_stderr,
-    clippy::print_stdout,
-    reason = "a command line talks to the person who runs it"
-)]
-
-mod catalog;
-mod command;
-mod first;
-mod import;
-mod inventory;
-mod orders;
-mod page;
-mod quote;
-mod records;
-mod replay;
-mod serve;
-mod slow;
-mod token;
-
+//! The shop's program.
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-
-/// The reference shop.
-#[derive(Debug, Parser)]
-#[command(name = "shop", version)]
-struct Shop {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Run the services, until Ctrl-C or SIGTERM
-    Serve(serve::Serve),
-    /// Read a retailer's file into the catalogue and the inventory
-    Import(import::Import),
-    /// Place a file's invoices as orders, and reconcile them with the file
-    Replay(replay::Replay),
-}
-
 fn main() -> ExitCode {
-    match Shop::parse().command {
-        Command::Serve(serve) => serve.run(),
-        Command::Import(import) => import.run(),
-        Command::Replay(replay) => replay.run(),
-    }
+    shop::main()
 }

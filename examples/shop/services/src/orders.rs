@@ -7,13 +7,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shop_contract::catalog::CatalogPrices;
 use shop_contract::orders::{CANCEL, FIND, LIST, PACK, PLACE, SHIP, WATCH, watch};
-use shop_core::Orders;
+use shop_contract::reporting::{BEST_SELLERS, REVENUE};
 use shop_core::orders::{CONSUMER, HEARS};
+use shop_core::{Orders, Reports};
 use staffa::messaging::Consumer;
 use staffa::storage::Event;
 use staffa::{Context, Failure, Service};
 
-use crate::token;
+use crate::{reporting, token};
 
 /// The orders' settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -31,7 +32,8 @@ impl Default for Settings {
 
 pub(crate) async fn compose(ctx: &Context, service: &mut Service<Settings>) -> staffa::Result<()> {
     together(service, "inventory")?;
-    let store = service.store(ctx, &service.common.store.url, Orders::schemas()).await?;
+    let (store, adapter) = service.adapter(ctx, &service.common.store.url, Orders::schemas()).await?;
+    let reports = Arc::new(Reports::new(reporting::over(&store, &adapter)?));
     let prices = Arc::new(CatalogPrices(service.client("catalog")?));
     let token = token::read_or_make(&token::path(&service.settings.data))?;
     let orders = Arc::new(Orders::new(Arc::clone(&store), prices, Some(token)));
@@ -41,6 +43,8 @@ pub(crate) async fn compose(ctx: &Context, service: &mut Service<Settings>) -> s
     service.handle(CANCEL, &orders, Orders::cancel);
     service.handle(PACK, &orders, Orders::pack);
     service.handle(SHIP, &orders, Orders::ship);
+    service.handle(REVENUE, &reports, Reports::revenue);
+    service.handle(BEST_SELLERS, &reports, Reports::best_sellers);
     service.events(WATCH, &orders, watch);
     service.consume(CONSUMER, HEARS, &store, Arc::new(Hears(orders)));
     Ok(())

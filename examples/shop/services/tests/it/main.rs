@@ -1,0 +1,4 @@
+//! The shop's adapters and commands, without a server.
+#![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
+mod reporting;
