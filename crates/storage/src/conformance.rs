@@ -18,6 +18,7 @@
 //! share stores, so they may run in any order.
 
 mod case;
+mod concurrent;
 mod ending;
 mod faults;
 mod kept;
@@ -30,6 +31,7 @@ mod paging;
 mod partitions;
 mod round_trips;
 mod shape;
+mod share;
 mod sweep;
 mod tasks;
 mod test;
@@ -56,11 +58,13 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
         unique::CASES,
         paging::CASES,
         units::CASES,
+        concurrent::CASES,
         kept::CASES,
         outbox::CASES,
         partitions::CASES,
         sweep::CASES,
         shape::CASES,
+        share::CASES,
         moving::CASES,
         ending::CASES,
     ];

@@ -57,7 +57,7 @@ pub(super) const CASES: &[Case] = &[
 async fn come_back(test: &Test<'_>, store: &Arc<dyn Store>, values: Vec<Value>) -> Outcome {
     let docs: Vec<Doc> =
         (0..).zip(values).map(|(id, value)| Doc { id: format!("d{id:04}"), value }).collect();
-    insert_all(test, &store, &docs).await?;
+    insert_all(test, store, &docs).await?;
     let mut all = Repository::<Doc>::new(store).all(test.ctx, Page::first().limit(1_000)).await?.items;
     for doc in docs.iter().rev() {
         let found = find::<Doc>(test, store, &doc.id).await?;
@@ -301,7 +301,7 @@ async fn nesting_goes_to_the_limit(test: &Test<'_>) -> Outcome {
     let values = vec![
         nest(&|_, inner| json!([inner])),
         nest(&|_, inner| json!({ "": inner })),
-        nest(&|_, inner| json!({ "a": inner, "b": [2], "c": {} })),
+        nest(&|_, inner| json!({ "a": inner, "b": 2, "c": null })),
         nest(&|at, inner| {
             if at % 2 == 0 { json!([0, inner, null]) } else { json!({ "$a.b": inner, "z": at }) }
         }),
@@ -379,6 +379,6 @@ async fn times_come_back_to_the_microsecond(test: &Test<'_>) -> Outcome {
     let micros = [i64::MIN, -62_135_596_800_000_001, -1, 0, 999, 253_402_300_799_999_999, i64::MAX];
     let times: Vec<Timestamp> = micros.into_iter().map(Timestamp::from_micros).collect();
     let value = json!(times);
-    same("event and answer", told(test, &store, "times", &value).await?, vec![value.clone(), value.clone()])?;
-    come_back(test, &store, vec![value]).await
+    come_back(test, &store, vec![value.clone()]).await?;
+    same("event and answer", told(test, &store, "times", &value).await?, vec![value.clone(), value])
 }
