@@ -60,6 +60,7 @@ mod host;
 mod listener;
 #[cfg(feature = "messaging")]
 mod messages;
+pub mod moving;
 mod outcome;
 mod peers;
 mod process;

@@ -6,6 +6,7 @@ mod child;
 mod events;
 mod http;
 mod lifecycle;
+mod moving;
 mod orders;
 mod services;
 mod stores;
