@@ -68,7 +68,7 @@ mod recorder;
 mod service;
 pub mod settings;
 mod signal;
-mod store;
+pub mod store;
 mod sweep;
 pub mod test;
 

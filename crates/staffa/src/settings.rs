@@ -33,7 +33,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub use common::{Admin, Common, Http, Log, LogFormat, Stop, Storage, Synchronous, Trace};
+pub use common::{Admin, Common, Http, Log, LogFormat, SchemaWork, Stop, Storage, Synchronous, Trace};
 pub(crate) use document::{Section, is_common, read};
 pub use flags::Flags;
 pub use period::Period;

@@ -1,13 +1,29 @@
-//! Store URLs: which adapter, and where each service keeps its own.
+//! A service's store, opened by its URL alone.
+//!
+//! | URL | where a service's data is |
+//! |---|---|
+//! | `sqlite:FOLDER` | the file `FOLDER/<service>.sqlite` |
+//! | `sqlite:FILE.sqlite` | that file, for one service |
+//! | `postgres://…/DATABASE`, `postgresql://…` | the schema `<service>` of that database |
+//! | `mongodb://…/NAME`, `mongodb+srv://…` | the database `NAME_<service>` |
+//! | `memory:` | nowhere: it is empty, and forgets |
+//!
+//! Every store also has what Staffa itself keeps beside a service's own kinds ([`schemas`]): the leases and dead events of
+//! the outbox, and the progress of a copy.
 
-use std::path::{Path, PathBuf};
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod url;
+
 use std::sync::Arc;
 
 use staffa_context::Context;
-use staffa_storage::{Schema, Store};
+use staffa_storage::memory::Memory;
+use staffa_storage::{Moving, Schema, Store};
 
 use crate::settings::Storage;
-use crate::{Error, Result};
+use crate::{Error, Result, moving};
+pub use url::{is_same, shown};
 
 /// A store as its own adapter, for ports of one's own that speak the adapter's language.
 ///
@@ -16,7 +32,7 @@ use crate::{Error, Result};
 #[non_exhaustive]
 pub enum Adapter {
     /// In memory.
-    Memory(Arc<staffa_storage::memory::Memory>),
+    Memory(Arc<Memory>),
     /// SQLite.
     #[cfg(feature = "sqlite")]
     Sqlite(Arc<staffa_storage_sqlite::Sqlite>),
@@ -25,16 +41,29 @@ pub enum Adapter {
 impl Adapter {
     /// The same store as the port.
     pub fn store(&self) -> Arc<dyn Store> {
+        self.moving()
+    }
+
+    /// The same store as what is frozen and copied.
+    pub fn moving(&self) -> Arc<dyn Moving> {
         match self {
-            Self::Memory(memory) => Arc::<staffa_storage::memory::Memory>::clone(memory),
+            Self::Memory(memory) => Arc::<Memory>::clone(memory),
             #[cfg(feature = "sqlite")]
             Self::Sqlite(sqlite) => Arc::<staffa_storage_sqlite::Sqlite>::clone(sqlite),
         }
     }
 }
 
-/// Opens the store of one service outside of a process of services, for commands that work on its data. See
-/// [`crate::Service::store`] for what the URL says.
+/// The schemas of a service's store: its own, and those of what Staffa keeps there.
+pub fn schemas(own: Vec<Schema>) -> Vec<Schema> {
+    let schemas = moving::with_progress(own);
+    #[cfg(feature = "messaging")]
+    let schemas = schemas.into_iter().chain(staffa_messaging::schemas()).collect();
+    schemas
+}
+
+/// Opens the store of one service outside of a process of services. The service's own process cannot have the same SQLite
+/// file meanwhile; see [`beside`]. `own` are the service's own schemas.
 ///
 /// # Errors
 /// In words that say what to do.
@@ -43,108 +72,71 @@ pub async fn open(
     url: &str,
     service: &str,
     settings: &Storage,
-    schemas: Vec<Schema>,
+    own: Vec<Schema>,
 ) -> Result<Adapter> {
-    match url.split_once(':') {
-        Some(("memory", "")) => Ok(Adapter::Memory(staffa_storage::memory::Memory::open(schemas)?)),
-        Some(("sqlite", place)) if !place.is_empty() => {
-            sqlite(ctx, &file(place, service), settings, schemas).await
+    match Place::of(url, service)? {
+        Place::Memory => Ok(Adapter::Memory(Memory::open(schemas(own))?)),
+        #[cfg(feature = "sqlite")]
+        Place::Sqlite(file) => sqlite::open(ctx, &file, settings, schemas(own)).await,
+    }
+}
+
+/// The same for a short command that works while the service may run, such as to freeze it: it makes nothing, and changes no
+/// schema.
+///
+/// # Errors
+/// In words that say what to do: also for a store that is not there, or lacks a schema.
+pub async fn beside(
+    ctx: &Context,
+    url: &str,
+    service: &str,
+    settings: &Storage,
+    own: Vec<Schema>,
+) -> Result<Adapter> {
+    match Place::of(url, service)? {
+        Place::Memory => Err(nobody_else()),
+        #[cfg(feature = "sqlite")]
+        Place::Sqlite(file) => sqlite::beside(ctx, &file, settings, schemas(own)).await,
+    }
+}
+
+fn nobody_else() -> Error {
+    Error::settings(
+        "`memory:` is its own process's alone: name a store that is kept, such as `sqlite:FOLDER`",
+    )
+}
+
+/// Where a service's store is, for an adapter that this binary has.
+enum Place {
+    Memory,
+    #[cfg(feature = "sqlite")]
+    Sqlite(std::path::PathBuf),
+}
+
+impl Place {
+    fn of(url: &str, service: &str) -> Result<Self> {
+        let (scheme, rest) = url.split_once(':').unwrap_or_default();
+        match (scheme, rest) {
+            ("memory", "") => Ok(Self::Memory),
+            #[cfg(feature = "sqlite")]
+            ("sqlite", place) if !place.is_empty() => Ok(Self::Sqlite(url::file(place, service))),
+            #[cfg(not(feature = "sqlite"))]
+            ("sqlite", _) => Err(unbuilt(scheme, "sqlite")),
+            _ => Err(unsupported(scheme)),
         }
-        _ => Err(Error::settings(unsupported(url))),
     }
-}
-
-/// The URL without what may be secret in it.
-fn unsupported(url: &str) -> String {
-    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
-    format!("no store is known for `{scheme}:`; use `sqlite:FOLDER`, `sqlite:FILE.sqlite` or `memory:`")
-}
-
-/// `sqlite:FOLDER` gives each service a file named after it; a path that ends in `.sqlite` or `.db` is one
-/// service's file.
-fn file(place: &str, service: &str) -> PathBuf {
-    let path = Path::new(place.strip_prefix("//").unwrap_or(place));
-    match path.extension().and_then(|extension| extension.to_str()) {
-        Some("sqlite" | "db") => path.to_owned(),
-        _ => path.join(format!("{service}.sqlite")),
-    }
-}
-
-#[cfg(feature = "sqlite")]
-async fn sqlite(ctx: &Context, file: &Path, settings: &Storage, schemas: Vec<Schema>) -> Result<Adapter> {
-    use crate::settings::Synchronous;
-    use staffa_storage_sqlite::{Options, Sqlite};
-
-    if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| {
-            Error::new(format!(
-                "the folder {} cannot be made: {error}; choose another place",
-                folder.display()
-            ))
-        })?;
-    }
-    let synchronous = match settings.synchronous {
-        Synchronous::Full => staffa_storage_sqlite::Synchronous::Full,
-        Synchronous::Normal => staffa_storage_sqlite::Synchronous::Normal,
-    };
-    let options = Options {
-        synchronous,
-        readers: settings.readers,
-        read_queue_max: settings.queue,
-        write_queue_max: settings.queue,
-        group_units_max: settings.group,
-        busy_wait: *settings.busy_wait,
-        cache_bytes: settings.cache,
-        file_bytes_max: settings.file_max,
-        ..Options::default()
-    };
-    Ok(Adapter::Sqlite(Sqlite::open(ctx, file, options, schemas).await?))
 }
 
 #[cfg(not(feature = "sqlite"))]
-async fn sqlite(_: &Context, _: &Path, _: &Storage, _: Vec<Schema>) -> Result<Adapter> {
-    Err(Error::settings("this binary is built without the feature `sqlite`"))
+fn unbuilt(scheme: &str, feature: &str) -> Error {
+    Error::settings(format!(
+        "this binary is built without stores at `{scheme}:`: build it with the feature `{feature}`, as in `cargo build --features {feature}`"
+    ))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[cfg(feature = "sqlite")]
-    #[test]
-    fn the_settings_default_to_what_the_adapter_does() {
-        let (settings, options) = (Storage::default(), staffa_storage_sqlite::Options::default());
-        assert_eq!(
-            (settings.readers, settings.queue, settings.queue, settings.group, settings.cache),
-            (
-                options.readers,
-                options.read_queue_max,
-                options.write_queue_max,
-                options.group_units_max,
-                options.cache_bytes
-            )
-        );
-        assert_eq!((*settings.busy_wait, settings.file_max), (options.busy_wait, options.file_bytes_max));
-    }
-
-    #[test]
-    fn a_folder_holds_a_file_for_each_service() {
-        for (place, path) in [
-            ("data", "data/orders.sqlite"),
-            ("/var/lib/shop", "/var/lib/shop/orders.sqlite"),
-            ("///var/lib/shop", "/var/lib/shop/orders.sqlite"),
-            ("data/mine.sqlite", "data/mine.sqlite"),
-            ("data/mine.db", "data/mine.db"),
-            ("data.d", "data.d/orders.sqlite"),
-        ] {
-            assert_eq!(file(place, "orders"), Path::new(path), "{place}");
-        }
-    }
-
-    #[test]
-    fn an_unknown_scheme_is_refused_without_its_password() {
-        let words = unsupported("mysql://root:hunter2@db");
-        assert!(words.contains("`mysql:`") && words.contains("sqlite:FOLDER"), "{words}");
-        assert!(!words.contains("hunter2"), "{words}");
-    }
+/// The scheme alone is told: what follows it may have a password.
+fn unsupported(scheme: &str) -> Error {
+    Error::settings(format!(
+        "no store is known for `{scheme}:`; use `sqlite:FOLDER`, `sqlite:FILE.sqlite`, `postgres://…`, `mongodb://…` or `memory:`"
+    ))
 }

@@ -156,8 +156,8 @@ mod tests {
         let b = row(2, None);
         assert_eq!(digest(&[a.clone(), b.clone()]), digest(&[b.clone(), same]));
         let others = [
-            digest(&[a.clone()]),
-            digest(&[a.clone(), a.clone()]),
+            digest(std::slice::from_ref(&a)),
+            digest(&[a.clone(), a]),
             digest(&[row(1, Some(json!({ "a": 1, "b": [null, 1] }))), b.clone()]),
             digest(&[row(2, Some(json!({}))), b]),
         ];

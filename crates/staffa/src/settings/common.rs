@@ -3,6 +3,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
+use staffa_storage::Migrate;
 use staffa_transport::Limits;
 
 use super::Period;
@@ -134,13 +135,18 @@ impl Default for Admin {
 /// What is kept, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Storage {
-    /// `sqlite:FOLDER` keeps a file for each service in this folder, made when it is missing; `memory:` forgets
-    /// everything at the end.
+    /// `sqlite:FOLDER` keeps a file for each service in this folder, made when it is missing; `postgres://…/DATABASE` a schema
+    /// for each in this database; `mongodb://…/NAME` a database `NAME_<service>` for each; `memory:` forgets everything at the end.
     pub url: String,
-    /// What a SQLite commit waits for.
-    pub synchronous: Synchronous,
+    /// What is done when a store lacks what this binary asks for.
+    pub schema: SchemaWork,
+    /// How long a start waits for new indexes to be filled; after that they are filled beside the work, and readiness says
+    /// no until they are whole.
+    pub build_wait: Period,
     /// How long answers to idempotency keys, inbox records and sent events are kept, at least.
     pub keep: Period,
+    /// What a SQLite commit waits for.
+    pub synchronous: Synchronous,
     /// Threads of each SQLite store that read, each with a connection of its own.
     pub readers: usize,
     /// Reads, and writes, that wait for a thread of a SQLite store at most, 1 or more; a further one waits for a place,
@@ -161,14 +167,35 @@ impl Default for Storage {
     fn default() -> Self {
         Self {
             url: "sqlite:data".to_owned(),
-            synchronous: Synchronous::Full,
+            schema: SchemaWork::Apply,
+            build_wait: Period::secs(5),
             keep: Period::secs(7 * 86_400),
+            synchronous: Synchronous::Full,
             readers: 4,
             queue: 1_024,
             group: 128,
             busy_wait: Period::secs(2),
             cache: 8 << 20,
             file_max: None,
+        }
+    }
+}
+
+/// What is done when a store lacks what this binary asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SchemaWork {
+    /// It is made when the service starts, beside writers.
+    Apply,
+    /// Nothing is changed: the service does not start, and says what is missing.
+    Check,
+}
+
+impl From<SchemaWork> for Migrate {
+    fn from(work: SchemaWork) -> Self {
+        match work {
+            SchemaWork::Apply => Self::Apply,
+            SchemaWork::Check => Self::Check,
         }
     }
 }

@@ -7,7 +7,10 @@
 
 mod catalog;
 mod command;
+mod copy;
+mod events;
 mod first;
+mod freeze;
 mod import;
 mod inventory;
 mod orders;
@@ -18,6 +21,7 @@ mod replay;
 pub mod reporting;
 mod serve;
 mod slow;
+mod stores;
 mod token;
 
 use std::process::ExitCode;
@@ -40,6 +44,14 @@ enum Command {
     Import(import::Import),
     /// Place a file's invoices as orders, and reconcile them with the file
     Replay(replay::Replay),
+    /// Pause all writing to the services' stores; reads go on
+    Freeze(freeze::Freeze),
+    /// Let writing go on
+    Thaw(freeze::Thaw),
+    /// Copy the services' stores to another place
+    Store(copy::Stores),
+    /// List, try again or skip events that failed too often
+    Events(events::Events),
 }
 
 /// Runs the command that the command line names, to its end.
@@ -48,5 +60,9 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Import(import) => import.run(),
         Command::Replay(replay) => replay.run(),
+        Command::Freeze(freeze) => freeze.run(),
+        Command::Thaw(thaw) => thaw.run(),
+        Command::Store(stores) => stores.run(),
+        Command::Events(events) => events.run(),
     }
 }
