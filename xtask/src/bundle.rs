@@ -19,13 +19,13 @@ const STATIC: &str = "examples/shop/web/static";
 pub(crate) fn run(arguments: Vec<String>) -> Result<()> {
     Options::parse(arguments, &[])?;
     let workspace = Workspace::find()?;
-    build(&workspace, &[])?;
+    build(&workspace, &[], &[])?;
     measure(&workspace)
 }
 
 /// What `cargo xtask shop` builds, with the limit on the page's size.
 pub(crate) fn check(workspace: &Workspace) -> Result<()> {
-    build(workspace, &["shop"])?;
+    build(workspace, &["shop"], &[])?;
     measure(workspace)
 }
 
@@ -38,10 +38,11 @@ fn measure(workspace: &Workspace) -> Result<()> {
     command::run(bundler(workspace).arg("--size").arg(folder(workspace)))
 }
 
-/// Builds the page, and these packages of the workspace at the same time; gives the page's folder.
-pub(crate) fn build(workspace: &Workspace, packages: &[&str]) -> Result<PathBuf> {
+/// Builds the page, and these packages of the workspace with these features at the same time; gives the page's
+/// folder.
+pub(crate) fn build(workspace: &Workspace, packages: &[&str], features: &[String]) -> Result<PathBuf> {
     workspace.need_wasm()?;
-    compile(workspace, packages)?;
+    compile(workspace, packages, features)?;
     let page = folder(workspace);
     let stamp = workspace.target.join("page.stamp");
     let wasm = workspace.wasm(WEB_PROFILE, "shop_web");
@@ -59,11 +60,12 @@ fn bundler(workspace: &Workspace) -> Command {
 }
 
 /// The two targets share nothing, so each fills the other's waits; only one shows its progress.
-fn compile(workspace: &Workspace, packages: &[&str]) -> Result<()> {
+fn compile(workspace: &Workspace, packages: &[&str], features: &[String]) -> Result<()> {
     let mut native = workspace.cargo(["build", "--profile", NATIVE_PROFILE, "-p", "xtask-bundle"]);
     for package in packages {
         native.args(["-p", package]);
     }
+    native.args(features);
     let mut web = workspace.cargo(["build", "--quiet", "--profile", WEB_PROFILE, "-p", "shop-web"]);
     web.arg("--target=wasm32-unknown-unknown");
     thread::scope(|scope| {

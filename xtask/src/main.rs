@@ -12,6 +12,8 @@ mod bench;
 mod bundle;
 mod command;
 mod conformance;
+mod crash;
+mod disk;
 mod drivers;
 mod notes;
 mod options;
@@ -26,7 +28,9 @@ const USAGE: &str = "\
 What a person does twice.
 
   cargo xtask shop          builds the shop and its page, and starts it
-      --store URL           where the services keep their data: sqlite:PATH or memory:
+      --store URL           where the services keep their data: sqlite:PATH, memory:, postgres://… or
+                            mongodb://…
+      --bus URL             how services of several processes hear of events: nats://…
       --port N              the page and the services (8080)
       --admin-port N        health and metrics (9464)
       --data DIR            the data folder
@@ -37,8 +41,15 @@ What a person does twice.
   cargo xtask servers       starts PostgreSQL, a MongoDB server and NATS of its own, prints how the tests
                             find them, and runs until Ctrl-C
   cargo xtask conformance --store URL
-                            runs the storage conformance suite against memory: or sqlite:PATH
+                            runs the storage conformance suite against memory:, sqlite:PATH, postgres://…
+                            or mongodb://…
       --cases PART          those whose name has this part
+  cargo xtask crash --store URL
+                            kills the shop again and again under load, and looks whether anything is lost or
+                            doubled; sqlite: for a file of its own, postgres: and mongodb: for a server of its
+                            own, which is killed as well
+      --rounds N            how often (100)
+      --seed N              begins with this round, to see it again
   cargo xtask bench NAME    runs a benchmark, in release
 ";
 
@@ -66,6 +77,7 @@ fn run(name: &str, arguments: Vec<String>) -> command::Result<()> {
         "test" => test::run(arguments),
         "servers" => servers::run(arguments),
         "conformance" => conformance::run(arguments),
+        "crash" => crash::run(arguments),
         "bench" => bench::run(arguments),
         "" => Err("say what to do; `cargo xtask --help` lists the commands".into()),
         other => Err(format!("there is no command `{other}`; `cargo xtask --help` lists them").into()),

@@ -28,6 +28,14 @@ impl Servers {
         })
     }
 
+    pub(crate) fn postgres(&self) -> &str {
+        self.postgres.url()
+    }
+
+    pub(crate) fn mongodb(&self) -> &str {
+        self.mongodb.url()
+    }
+
     /// What the tests read from their environment.
     pub(crate) fn variables(&self) -> [(&'static str, &str); 4] {
         [

@@ -81,10 +81,13 @@ fn heading(what: &str) {
     println!("\n== {what}");
 }
 
-/// The counts of `test result: ok. 3 passed; 0 failed; …`.
+/// The counts of `test result: ok. 3 passed; 0 failed; …`, and of a suite's `3 passed, 0 failed, 1 skipped`.
 fn summary(line: &str) -> Option<(usize, usize)> {
-    let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
-    let mut counts = counts.split("; ");
+    let (counts, between) = match line.strip_prefix("test result: ") {
+        Some(result) => (result.split_once(". ")?.1, "; "),
+        None => (line, ", "),
+    };
+    let mut counts = counts.split(between);
     let passed = counts.next()?.strip_suffix(" passed")?.parse().ok()?;
     let failed = counts.next()?.strip_suffix(" failed")?.parse().ok()?;
     Some((passed, failed))
@@ -99,6 +102,8 @@ mod tests {
         let line = "test result: FAILED. 12 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s";
         assert_eq!(summary(line), Some((12, 3)));
         assert_eq!(summary("test result: ok. 4 passed; 0 failed; 0 ignored; 2 filtered out"), Some((4, 0)));
+        assert_eq!(summary("63 passed, 1 failed, 2 skipped"), Some((63, 1)));
+        assert_eq!(summary("63 passed, 1 failed"), Some((63, 1)));
         assert_eq!(summary("test keeps 3 passed; 1 failed ... ok"), None);
     }
 

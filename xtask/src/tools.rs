@@ -1,7 +1,7 @@
 //! The programs that tests need and cargo does not bring: a browser with its driver, and promtool.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::command::{self, Result};
@@ -49,6 +49,17 @@ impl Needed {
             format!("the tests need `{}`: install it (Debian's package is `{}`)", self.names[0], self.package)
                 .into()
         })
+    }
+}
+
+/// Unpacks the servers that the PATH lacks; in CI what unpacks them is installed before, where it is missing.
+pub(crate) fn need_servers(target: &Path) -> Result<()> {
+    match xtask_servers::prepare(target) {
+        Err(_) if env::var_os("CI").is_some_and(|ci| ci == "true") => {
+            install(&["python3", "python3-venv"])?;
+            xtask_servers::prepare(target)
+        }
+        prepared => prepared,
     }
 }
 
