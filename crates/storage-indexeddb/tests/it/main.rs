@@ -1,0 +1,7 @@
+//! The IndexedDB adapter in a browser, from outside.
+#![cfg(target_arch = "wasm32")]
+#![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
+mod conformance;
+
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
