@@ -22,6 +22,13 @@ pub trait Bus: Send + Sync + 'static {
     /// # Errors
     /// `Conflict` when this process has a subscription of that consumer already.
     async fn subscribe(&self, ctx: &Context, subscription: Subscription) -> Result<(), Failure>;
+
+    /// Hands no more events over, and waits for those in hand within the context. What they did not finish is handed over
+    /// again. Closing again does nothing.
+    ///
+    /// # Errors
+    /// When the context ended first; what was in hand is then dropped.
+    async fn close(&self, ctx: &Context) -> Result<(), Failure>;
 }
 
 /// Reacts to events.

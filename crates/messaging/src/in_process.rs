@@ -1,4 +1,6 @@
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use staffa_context::{Context, Failure, Kind, SpanKind};
@@ -9,11 +11,12 @@ use crate::{Bus, Subscription};
 /// The bus of services that share a process.
 ///
 /// It has no queue of its own: publishing calls the consumers one after the other and waits for them. A consumer
-/// takes one event at a time, so that the effects of two never get in each other's way. An event without a consumer
-/// is delivered at once.
+/// takes one event at a time, so that the effects of two do not get in each other's way; one that takes longer than a
+/// second no longer holds up the others. An event without a consumer is delivered at once.
 #[derive(Debug, Default)]
 pub struct InProcess {
     subscriptions: Mutex<Vec<Seat>>,
+    closed: AtomicBool,
 }
 
 /// A subscription, and whose turn it is.
@@ -22,6 +25,9 @@ struct Seat {
     subscription: Subscription,
     turn: Arc<tokio::sync::Mutex<()>>,
 }
+
+/// How long an event waits for its turn; then it goes ahead.
+const TURN: Duration = Duration::from_secs(1);
 
 impl InProcess {
     /// A bus without subscriptions.
@@ -38,8 +44,13 @@ impl InProcess {
 #[async_trait]
 impl Bus for InProcess {
     async fn publish(&self, ctx: &Context, event: &Event) -> Result<(), Failure> {
+        ctx.check()?;
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Failure::new(Kind::Unavailable, "the bus is closed"));
+        }
         for Seat { subscription, turn } in self.interested(event) {
-            let _turn = ctx.run(turn.lock()).await?;
+            let _turn = ctx.with_timeout(TURN).run(turn.lock()).await;
+            ctx.check()?;
             let name = format!("consume {}", event.name);
             let mut span = ctx.span_of(SpanKind::Consumer, name);
             span.set("messaging.consumer.group.name", subscription.consumer);
@@ -58,6 +69,12 @@ impl Bus for InProcess {
             return Err(Failure::new(Kind::Conflict, words));
         }
         subscriptions.push(Seat { subscription, turn: Arc::default() });
+        Ok(())
+    }
+
+    /// There is nothing to wait for: what is in hand is the publishers'.
+    async fn close(&self, _ctx: &Context) -> Result<(), Failure> {
+        self.closed.store(true, Ordering::Release);
         Ok(())
     }
 }

@@ -32,14 +32,20 @@
 //! # }
 //! ```
 //!
-//! The crate has no features.
+//! # Features
+//!
+//! - `conformance`: the suite that every bus passes, and the relay's rules as cases for any store, as plain async functions.
 
 mod bus;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod dead;
 mod in_process;
 mod inbox;
 mod relay;
 
 pub use bus::{Bus, Consumer, Subscription};
+pub use dead::{Dead, DeadEvent};
 pub use in_process::InProcess;
 pub use inbox::Inbox;
-pub use relay::{Nudge, Relay, RelayOptions};
+pub use relay::{Nudge, Relay, RelayOptions, Room, schemas};

@@ -16,13 +16,6 @@ impl Gauges {
     pub(crate) fn get(&self, name: &str) -> Option<i64> {
         self.0.lock().unwrap().get(name).copied()
     }
-
-    /// Lets other tasks run until the gauge has this value.
-    pub(crate) async fn until(&self, name: &str, value: i64) {
-        while self.get(name) != Some(value) {
-            tokio::task::yield_now().await;
-        }
-    }
 }
 
 impl Meter for Gauges {

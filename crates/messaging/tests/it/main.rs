@@ -1,6 +1,7 @@
-//! What outbox, relay and inbox promise together, on every store of this workspace that keeps them.
+//! What outbox, relay, inbox and the bus in this process promise, on every store of this workspace that needs no server.
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
-mod delivery;
 mod gauges;
-mod ledger;
+mod inbox;
+mod paused;
+mod suites;
