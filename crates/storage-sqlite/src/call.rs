@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use staffa_context::{Cause, Context};
+use staffa_context::{Cause, Context, Instant};
 use staffa_storage::{Error, Result};
 use tokio::sync::oneshot;
 
@@ -25,6 +25,11 @@ pub(crate) struct Call {
 impl Call {
     pub(crate) fn new(ctx: Context) -> Arc<Self> {
         Arc::new(Self { ctx, state: AtomicU8::new(OPEN) })
+    }
+
+    /// What the caller's clock says.
+    pub(crate) fn now(&self) -> Instant {
+        self.ctx.clock().now()
     }
 
     /// Why the work must stop; `None` while it is wanted, and from the beginning of its commit on.

@@ -1,18 +1,21 @@
 //! One unit of the port inside the writer's transaction.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::Connection;
 use serde_json::Value;
 use staffa_context::Timestamp;
 use staffa_storage::{Commit, Error, Event, Expect, Kept, Part, Record, Result};
 use uuid::Uuid;
 
+use crate::backfill::other_with_key;
 use crate::call::Call;
 use crate::error::told;
 use crate::moving::{self, Import, misplaced};
-use crate::row::{Column, part};
-use crate::table::{Index, Table, Tables};
+use crate::row::Column;
+use crate::schema::{self, is_taken};
+use crate::table::{Table, Tables};
 use crate::{kept, outbox};
 
 /// What the writer commits together with others. It can be run again, since a group may have to.
@@ -142,7 +145,22 @@ impl Changes {
         documents.chain(events).chain(answer).map(String::len).sum()
     }
 
+    /// Runs inside the unit's savepoint.
+    ///
+    /// SQLite looks at unique keys at each statement, the port when all is written: on the rare occasion that a key is
+    /// in the way, the keys of all that is written are taken out of it, and what is then taken is another's.
     pub(crate) fn run(&self, connection: &Connection, call: &Call) -> Result<()> {
+        for vacate in [false, true] {
+            if self.attempt(connection, call, vacate)? {
+                return Ok(());
+            }
+            connection.execute_batch("ROLLBACK TO unit").map_err(told)?;
+        }
+        Err(self.taken(connection)?)
+    }
+
+    /// Does all; `false` when a unique key was in the way.
+    fn attempt(&self, connection: &Connection, call: &Call, vacate: bool) -> Result<bool> {
         if let Some((kept, answer)) = &self.kept {
             kept::keep(connection, kept, answer)?;
         }
@@ -150,17 +168,43 @@ impl Changes {
             call.check()?;
             check.run(connection)?;
         }
+        for put in self.writes.iter().filter(|put| put.table.beside) {
+            schema::check_owner(connection, &put.table)?;
+        }
+        if vacate {
+            self.writes.iter().try_for_each(|put| put.vacate(connection)).map_err(told)?;
+        }
         for write in &self.writes {
             call.check()?;
-            write.run(connection).map_err(told)?;
-        }
-        for writes in self.writes.chunk_by(|a, b| a.table.kind == b.table.kind) {
-            refuse_doubles(connection, writes)?;
+            match write.run(connection) {
+                Err(error) if is_taken(&error) => return Ok(false),
+                result => result.map_err(told)?,
+            }
         }
         for (event, payload) in &self.events {
             outbox::put(connection, event, payload)?;
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// Which unique key would be there twice: the first one in the order of kinds and indexes.
+    fn taken(&self, connection: &Connection) -> Result<Error> {
+        for writes in self.writes.chunk_by(|a, b| a.table.kind == b.table.kind) {
+            let table = &*writes[0].table;
+            let written = |id: &Part| writes.iter().any(|put| put.id == *id);
+            for (place, index) in table.indexes.iter().enumerate().filter(|(_, index)| index.schema.unique) {
+                let mut own = HashSet::new();
+                for key in writes.iter().map(|put| &put.keys[place]).filter(|key| !key.contains(&Part::None))
+                {
+                    let twice = !own.insert(key);
+                    if twice || other_with_key(connection, table, index, key, written)?.is_some() {
+                        let (kind, index) = (table.kind.into(), index.schema.name.into());
+                        return Ok(Error::Duplicate { kind, index });
+                    }
+                }
+            }
+        }
+        Ok(Error::Unusable("SQLite refused a key that no entity has".into()))
     }
 }
 
@@ -221,36 +265,19 @@ impl Put {
         statement.raw_bind_parameter(1, Column(&self.id))?;
         statement.raw_bind_parameter(2, self.version)?;
         statement.raw_bind_parameter(3, self.shape)?;
-        statement.raw_bind_parameter(4, self.document.as_deref())?;
-        for (part, place) in self.keys.iter().flatten().zip(5..) {
+        statement.raw_bind_parameter(4, &self.table.set)?;
+        statement.raw_bind_parameter(5, self.document.as_deref())?;
+        for (part, place) in self.keys.iter().flatten().zip(6..) {
             statement.raw_bind_parameter(place, Column(part))?;
         }
         statement.raw_execute().map(|_| ())
     }
 
-    /// Whether another entity has the same key. The writer is alone, so what it does not see is not there.
-    fn is_double(&self, connection: &Connection, index: &Index, key: &[Part]) -> rusqlite::Result<bool> {
-        let mut statement = connection.prepare_cached(&index.same_key_sql)?;
-        let mut rows = statement.query(params_from_iter(key.iter().map(Column)))?;
-        while let Some(row) = rows.next()? {
-            if part(row, 0, self.table.id)? != self.id {
-                return Ok(true);
-            }
+    /// Takes its unique keys from the entity that it replaces.
+    fn vacate(&self, connection: &Connection) -> rusqlite::Result<()> {
+        if self.table.vacate_sql.is_empty() {
+            return Ok(());
         }
-        Ok(false)
+        connection.prepare_cached(&self.table.vacate_sql)?.execute([Column(&self.id)]).map(|_| ())
     }
-}
-
-/// Refuses a unique key that two entities of a kind have once all writes are done.
-fn refuse_doubles(connection: &Connection, writes: &[Put]) -> Result<()> {
-    let Some(table) = writes.first().map(|put| &*put.table) else { return Ok(()) };
-    for (place, index) in table.indexes.iter().enumerate().filter(|(_, index)| index.schema.unique) {
-        for put in writes {
-            let key = &put.keys[place];
-            if !key.contains(&Part::None) && put.is_double(connection, index, key).map_err(told)? {
-                return Err(Error::Duplicate { kind: table.kind.into(), index: index.schema.name.into() });
-            }
-        }
-    }
-    Ok(())
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
-use staffa_storage::{Error, Result};
+use staffa_storage::{Error, Migrate, Result};
 
 use crate::error::{told, told_of_file};
 use crate::options::{Access, Options, Synchronous};
@@ -14,11 +14,11 @@ const STATEMENTS_MAX: usize = 256;
 /// What the write-ahead log shrinks to after a burst.
 const LOG_BYTES_MAX: i64 = 64 << 20;
 
-/// The connection of the writer. The owner's makes the file if there is none.
+/// The connection of the writer. It makes the file if there is none, for an owner that may.
 pub(crate) fn writer(path: &Path, options: &Options) -> Result<Connection> {
-    let flags = match options.access {
-        Access::Own => OpenFlags::SQLITE_OPEN_CREATE,
-        Access::Beside => OpenFlags::empty(),
+    let flags = match (options.access, options.migrate) {
+        (Access::Own, Migrate::Apply) => OpenFlags::SQLITE_OPEN_CREATE,
+        _ => OpenFlags::empty(),
     };
     let connection = open(path, flags, options)
         .and_then(|connection| settle_log(&connection, options).map(|()| connection))

@@ -103,6 +103,16 @@ impl<T> Queue<T> {
         self.take(&mut waiting)
     }
 
+    /// The next job if there is one; never blocks.
+    pub(crate) fn try_pop(&self) -> Option<T> {
+        self.pop_if(|_| true)
+    }
+
+    /// Whether nothing more comes in.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     /// Lets nothing more in; what is in it is still taken.
     pub(crate) fn close(&self) {
         self.lock().closed = true;

@@ -18,6 +18,9 @@ use crate::table::{Index, Table};
 /// Reads one page.
 pub(crate) fn page(connection: &Connection, table: &Table, scan: &Scan, call: &Call) -> Result<Vec<Found>> {
     let order = Order::of(table, scan)?;
+    if let Some(index) = order.index {
+        table.check_whole(index)?;
+    }
     let segments = segments(&order, scan);
     // A page of several segments sees one state. Dropping the transaction ends it.
     let _state =

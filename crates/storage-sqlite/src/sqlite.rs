@@ -10,6 +10,7 @@ use staffa_storage::{Backlog, Commit, Event, Found, Kept, Part, Result, Scan, Sc
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
+use crate::backfill::Backfill;
 use crate::call::Call;
 use crate::commit::{Changes, Unit};
 use crate::error::told;
@@ -20,7 +21,7 @@ use crate::table::{Table, Tables};
 use crate::watch::{Meters, Operation, QUEUE_LENGTH, SYSTEM, Watch};
 use crate::worker::{self, Hold, Job};
 use crate::writer::{Asked, Write};
-use crate::{connection, kept, lock, outbox, reader, scan, schema, writer};
+use crate::{connection, kept, lock, migration, outbox, reader, scan, schema, writer};
 
 /// A store in one SQLite file, which this process has for itself.
 ///
@@ -39,21 +40,24 @@ pub struct Sqlite {
 
 /// What the writer's thread gives once the file is ready.
 struct Ready {
+    tables: Tables,
     readers: Vec<Connection>,
     hold: Hold,
 }
 
 impl Sqlite {
     /// Opens the store in the file at `path`, made if there is none (its folder must exist), and brings it to what
-    /// `schemas` say: tables are made, new indexes filled. That takes as long as there are rows to index; stopped by
-    /// its context, it goes on at the next opening.
+    /// `schemas` say: tables are made, new indexes filled. It waits for the filling no longer than
+    /// [`Options::build_wait`]; then that goes on in batches between the writes, [`Store::ping`] and reads by those indexes
+    /// are unavailable until it is done, and stopped it goes on at the next opening.
     ///
     /// # Errors
     ///
     /// [`staffa_storage::Error::Unavailable`] when another process has the file, or the disk is full; [`staffa_storage::Error::Unusable`] when the
     /// file cannot be written, is no database, is damaged, has a newer format or does not fit the schemas;
-    /// [`staffa_storage::Error::NewerShape`] when a new index would need documents that only a newer binary reads;
-    /// [`staffa_storage::Error::Ended`].
+    /// [`staffa_storage::Error::Duplicate`] when entities have the same key of a new unique index, and
+    /// [`staffa_storage::Error::NewerShape`] when a new index would need documents that only a newer binary reads, if that is found
+    /// within the wait; [`staffa_storage::Error::Ended`].
     pub async fn open(
         ctx: &Context,
         path: impl AsRef<Path>,
@@ -65,8 +69,8 @@ impl Sqlite {
         let path = path.as_ref().to_owned();
         let length = |queue| ctx.series(&QUEUE_LENGTH, &[("system", SYSTEM), ("queue", queue)]);
         let (lives, alive) = watch::channel(());
-        let store = Self {
-            tables: Tables::new(&schemas),
+        let mut store = Self {
+            tables: Tables::default(),
             meters: Meters::new(ctx, schemas.iter().map(|schema| schema.kind)),
             reads: Arc::new(Queue::new(options.read_queue_max, length("read"))),
             writes: Arc::new(Queue::new(options.write_queue_max, length("write"))),
@@ -79,14 +83,15 @@ impl Sqlite {
         let (asked, writes) = (Arc::clone(&call), Arc::clone(&store.writes));
         worker::start("sqlite-writer", move || match prepare(&path, &options, &schemas, &asked, lives) {
             Err(error) => drop(ready.send(Err(error))),
-            Ok((connection, first)) => {
+            Ok((connection, backfill, first)) => {
                 let hold = first.hold.clone();
                 if ready.send(Ok(first)).is_ok() {
-                    writer::serve(connection, &writes, &options, hold);
+                    writer::serve(connection, &writes, &options, backfill, hold);
                 }
             }
         })?;
-        let Ready { readers, hold } = call.answer(opened).await?;
+        let Ready { tables, readers, hold } = call.answer(opened).await?;
+        store.tables = tables;
         for connection in readers {
             reader::start(connection, Arc::clone(&store.reads), hold.clone())?;
         }
@@ -198,7 +203,7 @@ fn prepare(
     schemas: &[Schema],
     call: &Arc<Call>,
     alive: watch::Sender<()>,
-) -> Result<(Connection, Ready)> {
+) -> Result<(Connection, Backfill, Ready)> {
     // Another name of the same file has the same lock.
     let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let locked = match options.access {
@@ -207,15 +212,34 @@ fn prepare(
     };
     let hold = Hold { _lock: locked, _alive: alive };
     let mut connection = connection::writer(path, options)?;
-    worker::run(&mut connection, call, |connection| match options.access {
-        Access::Own => schema::upgrade(connection, schemas, call),
-        Access::Beside => schema::check_beside(connection),
+    let (tables, backfill) = worker::run(&mut connection, call, |connection| match options.access {
+        Access::Own => own(connection, options, schemas, call),
+        Access::Beside => Ok((migration::beside(connection, schemas)?, Backfill::default())),
     })?;
     connection.progress_handler(0, None::<fn() -> bool>).map_err(told)?;
     let readers = (0..options.readers.max(1))
         .map(|_| connection::reader(path, options))
         .collect::<Result<Vec<Connection>>>()?;
-    Ok((connection, Ready { readers, hold }))
+    Ok((connection, backfill, Ready { tables, readers, hold }))
+}
+
+/// Brings the file to what the schemas say, and waits a while for new indexes to be filled.
+fn own(
+    connection: &Connection,
+    options: &Options,
+    schemas: &[Schema],
+    call: &Call,
+) -> Result<(Tables, Backfill)> {
+    let tables = migration::upgrade(connection, schemas, options, call, &mut |step| {
+        tracing::info!(statement = step.statement, "changed the data file's structure");
+    })?;
+    let mut backfill = Backfill::of(&tables);
+    let begun = call.now();
+    while backfill.next().is_some() && call.now() - begun < options.build_wait {
+        call.check()?;
+        backfill.step(connection)?;
+    }
+    Ok((tables, backfill))
 }
 
 #[async_trait]
@@ -266,9 +290,10 @@ impl Store for Sqlite {
         self.unit(ctx, Operation::Sweep, "", Unit::Sweep(before, limit)).await
     }
 
-    /// Asks a reader for a row of the file, and the writer for a turn.
+    /// Asks a reader for a row of the file, and the writer for a turn; unavailable while an index is not whole.
     async fn ping(&self, ctx: &Context) -> Result<()> {
         self.run(ctx, Operation::Ping, "", |connection, _| schema::check_format(connection)).await?;
+        self.tables.check_whole()?;
         self.unit(ctx, Operation::Ping, "", Unit::Nothing).await.map(|_| ())
     }
 

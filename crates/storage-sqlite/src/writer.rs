@@ -12,6 +12,7 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use staffa_storage::{Error, Result};
 use tokio::sync::oneshot;
 
+use crate::backfill::Backfill;
 use crate::call::Call;
 use crate::commit::Unit;
 use crate::error::{told, told_by_commit};
@@ -48,13 +49,19 @@ impl Asked {
     }
 }
 
-/// Serves the queue until it is closed and empty. Blocks the thread.
-pub(crate) fn serve(mut connection: Connection, queue: &Queue<Write>, options: &Options, hold: Hold) {
+/// Serves the queue until it is closed and empty, and fills indexes meanwhile. Blocks the thread.
+pub(crate) fn serve(
+    mut connection: Connection,
+    queue: &Queue<Write>,
+    options: &Options,
+    mut backfill: Backfill,
+    hold: Hold,
+) {
     let slices = connection.busy_timeout(BUSY_SLICE);
     if let Err(error) = slices {
         tracing::error!(%error, "the store's connection could not be set up");
     }
-    while let Some(write) = queue.pop() {
+    while let Some(write) = next(&mut connection, queue, &mut backfill) {
         match write {
             Write::Work(work) => worker::at_rest(&mut connection, work),
             Write::Unit(first) => {
@@ -70,6 +77,27 @@ pub(crate) fn serve(mut connection: Connection, queue: &Queue<Write>, options: &
     }
     drop(connection);
     drop(hold);
+}
+
+/// The next write. While indexes are filled a batch goes before each.
+fn next(connection: &mut Connection, queue: &Queue<Write>, backfill: &mut Backfill) -> Option<Write> {
+    while backfill.next().is_some() && !queue.is_closed() {
+        let mut filled = Err(Error::Unusable("the backfill ended by a panic, which was logged".into()));
+        worker::at_rest(connection, |connection| filled = backfill.step(connection));
+        match filled {
+            Ok(_) => {}
+            // The file is busy or the disk is full: after the next write it may be otherwise.
+            Err(Error::Unavailable(reason)) => {
+                tracing::warn!(reason, "new indexes wait to be filled");
+                return queue.pop();
+            }
+            Err(error) => backfill.give_up(error),
+        }
+        if let Some(write) = queue.try_pop() {
+            return Some(write);
+        }
+    }
+    queue.pop()
 }
 
 /// Takes the units that wait behind the first one, up to the limits of a group.

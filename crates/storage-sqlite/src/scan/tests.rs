@@ -10,7 +10,7 @@ use super::*;
 
 /// A kind with an index of two optional parts.
 fn table() -> Table {
-    Table::new(&Schema {
+    let schema = Schema {
         kind: "thing",
         shape: 1,
         id: PartType::Int,
@@ -20,7 +20,8 @@ fn table() -> Table {
             parts: vec![PartType::Text, PartType::Int],
         }],
         keys: |_, _| Ok(vec![]),
-    })
+    };
+    Table::new(&schema, crate::table::Layout::default())
 }
 
 /// What is in a table: keys and ids, sorted by the port's order.
@@ -37,9 +38,10 @@ fn filled(table: &Table, content: &Content) -> Connection {
         statement.raw_bind_parameter(1, Column(id)).unwrap();
         statement.raw_bind_parameter(2, 1).unwrap();
         statement.raw_bind_parameter(3, 1).unwrap();
-        statement.raw_bind_parameter(4, json!({}).to_string()).unwrap();
+        statement.raw_bind_parameter(4, "").unwrap();
+        statement.raw_bind_parameter(5, json!({}).to_string()).unwrap();
         for (place, part) in key.iter().enumerate() {
-            statement.raw_bind_parameter(5 + place, Column(part)).unwrap();
+            statement.raw_bind_parameter(6 + place, Column(part)).unwrap();
         }
         statement.raw_execute().unwrap();
     }

@@ -10,6 +10,7 @@ mod conformance;
 mod file;
 mod folder;
 mod instruments;
+mod migration;
 mod moving;
 mod own_port;
 mod schema;

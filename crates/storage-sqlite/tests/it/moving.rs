@@ -200,5 +200,5 @@ async fn a_command_beside_makes_no_file() {
         .execute_batch("CREATE TABLE a (b)")
         .unwrap();
     let error = folder.try_open(beside()).await.unwrap_err();
-    assert!(error.to_string().contains("no store in it"), "{error}");
+    assert!(error.to_string().contains("no store of this format in it"), "{error}");
 }

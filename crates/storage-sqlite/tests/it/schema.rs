@@ -135,23 +135,24 @@ async fn an_older_binary_refuses_to_overwrite_a_newer_shape() {
     write(&older, vec![put(2, Expect::New, 1, 10, 0)]).await.unwrap();
 }
 
-fn negative(_: u32, document: Value) -> Result<Vec<Vec<Part>>> {
-    Ok(vec![vec![document["rank"].as_i64().map_or(Part::None, |rank| Part::Int(-rank))]])
+fn never(_: u32, _: Value) -> Result<Vec<Vec<Part>>> {
+    Err(Error::Unavailable("no key is to be made".into()))
 }
 
 #[tokio::test]
-async fn a_newer_shape_makes_the_keys_of_older_rows_again() {
+async fn a_binary_with_the_same_indexes_or_fewer_makes_no_keys_again() {
     let folder = Folder::new();
     let store = open(folder.file(), schema(1, &[("rank", false)], rank)).await.unwrap();
-    write(&store, vec![put(1, Expect::New, 1, 10, 1), put(2, Expect::New, 1, 20, 1)]).await.unwrap();
-    assert_eq!(by_index(&store).await, [1, 2]);
+    write(&store, vec![put(1, Expect::New, 1, 10, 1), put(2, Expect::New, 1, 9, 1)]).await.unwrap();
     close(store).await;
-    let store = open(folder.file(), schema(2, &[("rank", false)], negative)).await.unwrap();
+    let fewer = open(folder.file(), schema(1, &[], never)).await.unwrap();
+    close(fewer).await;
+    let store = open(folder.file(), schema(2, &[("rank", false)], never)).await.unwrap();
     assert_eq!(by_index(&store).await, [2, 1]);
 }
 
 #[tokio::test]
-async fn an_index_whose_parts_changed_is_made_anew() {
+async fn an_index_whose_parts_changed_needs_another_name() {
     let folder = Folder::new();
     let store = open(folder.file(), schema(1, &[("rank", false)], rank)).await.unwrap();
     write(&store, vec![put(1, Expect::New, 1, 10, 1), put(2, Expect::New, 1, 9, 1)]).await.unwrap();
@@ -159,9 +160,14 @@ async fn an_index_whose_parts_changed_is_made_anew() {
     fn text(_: u32, document: Value) -> Result<Vec<Vec<Part>>> {
         Ok(vec![vec![Part::Text(document["rank"].to_string())]])
     }
-    let mut changed = schema(1, &[("rank", false)], text);
-    changed.indexes[0].parts = vec![PartType::Text];
-    let store = open(folder.file(), changed).await.unwrap();
+    let changed = |name| {
+        let mut changed = schema(1, &[(name, false)], text);
+        changed.indexes[0].parts = vec![PartType::Text];
+        changed
+    };
+    let error = open(folder.file(), changed("rank")).await.unwrap_err();
+    assert!(error.to_string().contains("give the new one another name"), "{error}");
+    let store = open(folder.file(), changed("rank_text")).await.unwrap();
     assert_eq!(by_index(&store).await, [1, 2]);
 }
 
@@ -180,15 +186,58 @@ async fn an_index_that_becomes_unique_is_refused_while_keys_are_double() {
 }
 
 #[tokio::test]
+async fn a_persons_tool_writes_no_unique_key_twice() {
+    let folder = Folder::new();
+    let unique = || schema(1, &[("rank", true)], rank);
+    let store = open(folder.file(), unique()).await.unwrap();
+    write(&store, vec![put(1, Expect::New, 1, 10, 1), put(2, Expect::New, 1, 20, 1)]).await.unwrap();
+    close(store).await;
+    let tool = staffa_storage_sqlite::rusqlite::Connection::open(folder.file()).unwrap();
+    let error = tool.execute("UPDATE item SET rank = 10 WHERE id = 2", []).unwrap_err();
+    assert!(error.to_string().contains("UNIQUE constraint failed: item.rank"), "{error}");
+    drop(tool);
+    let store = open(folder.file(), unique()).await.unwrap();
+    let swap = vec![put(1, Expect::Version(1), 2, 20, 1), put(2, Expect::Version(1), 2, 10, 1)];
+    write(&store, swap).await.unwrap();
+    assert_eq!(by_index(&store).await, [2, 1]);
+    let double = Error::Duplicate { kind: "item".into(), index: "rank".into() };
+    let both = vec![put(2, Expect::Version(2), 3, 30, 1), put(3, Expect::New, 1, 20, 1)];
+    assert_eq!(write(&store, both).await, Err(double));
+    assert_eq!(by_index(&store).await, [2, 1]);
+}
+
+#[tokio::test]
+async fn a_key_that_an_older_binary_gave_up_is_free_for_a_newer_one() {
+    let folder = Folder::new();
+    let newer = || schema(1, &[("rank", true)], rank);
+    let store = open(folder.file(), newer()).await.unwrap();
+    write(&store, vec![put(1, Expect::New, 1, 10, 1), put(2, Expect::New, 1, 20, 1)]).await.unwrap();
+    close(store).await;
+    let older = open(folder.file(), schema(1, &[], no_keys)).await.unwrap();
+    let swap = vec![put(1, Expect::Version(1), 2, 20, 0), put(2, Expect::Version(1), 2, 10, 0)];
+    write(&older, swap).await.unwrap();
+    close(older).await;
+    let store = open(folder.file(), newer()).await.unwrap();
+    assert_eq!(by_index(&store).await, [2, 1]);
+}
+
+#[tokio::test]
 async fn names_that_sqlite_or_the_table_has_already_still_work() {
     let folder = Folder::new();
-    let names = [("document", true), ("a", false), ("a_1", false), ("version", false), ("order", false)];
+    let names = [
+        ("document", true),
+        ("a", false),
+        ("a_1", false),
+        ("version", false),
+        ("order", false),
+        ("index_set", false),
+    ];
     let mut odd = schema(1, &names, no_keys);
     odd.kind = "sqlite_order";
     odd.indexes[1].parts = vec![PartType::Int, PartType::Int];
     let store = open(folder.file(), odd).await.unwrap();
     let key = |rank| vec![Part::Int(rank)];
-    let keys = vec![key(1), vec![Part::Int(1), Part::Int(2)], key(3), key(4), key(5)];
+    let keys = vec![key(1), vec![Part::Int(1), Part::Int(2)], key(3), key(4), key(5), key(6)];
     let write_it = Write {
         kind: "sqlite_order",
         id: Part::Int(1),

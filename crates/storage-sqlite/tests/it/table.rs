@@ -41,8 +41,8 @@ async fn a_person_reads_the_table_and_its_definition() {
     unit.commit(&ctx).await.unwrap();
     assert_eq!(
         lines(&store, "SELECT * FROM product ORDER BY id").await,
-        "code 1|2|1|-|-|-|-\n\
-         code 2|1|1|{\"code\":\"code 2\",\"number\":2,\"pence\":null}|2|-|code 2\n",
+        "code 1|2|1|b3eb512a8a8ab9ca|-|-|-|-\n\
+         code 2|1|1|b3eb512a8a8ab9ca|{\"code\":\"code 2\",\"number\":2,\"pence\":null}|2|-|code 2\n",
     );
     assert_eq!(
         lines(&store, "SELECT sql FROM sqlite_schema WHERE tbl_name = 'product' AND sql IS NOT NULL").await,
@@ -50,21 +50,24 @@ async fn a_person_reads_the_table_and_its_definition() {
   id TEXT PRIMARY KEY NOT NULL,
   version INTEGER NOT NULL,
   shape INTEGER NOT NULL,
+  index_set TEXT NOT NULL,
   document TEXT,
   "number" INTEGER,
   "pence_1" INTEGER,
   "pence_2" TEXT
 ) STRICT
 CREATE INDEX "product.number" ON "product" ("number", id) WHERE document IS NOT NULL
+CREATE UNIQUE INDEX "product.number.unique" ON "product" ("number") WHERE document IS NOT NULL
 CREATE INDEX "product.pence" ON "product" ("pence_1", "pence_2", id) WHERE document IS NOT NULL
 "#,
     );
     assert_eq!(
         lines(&store, "SELECT * FROM staffa_meta ORDER BY key").await,
-        "format|1\n\
-         index.product.number|{\"parts\":[\"int\"],\"unique\":true,\"whole\":true}\n\
-         index.product.pence|{\"parts\":[\"int\",\"text\"],\"unique\":false,\"whole\":true}\n\
-         kind.product|{\"id\":\"text\",\"shape\":1,\"filled\":null}\n",
+        "format|2\n\
+         index.product.number|{\"parts\":[\"int\"],\"unique\":true}\n\
+         index.product.pence|{\"parts\":[\"int\",\"text\"],\"unique\":false}\n\
+         kind.product|{\"id\":\"text\",\"set\":\"b3eb512a8a8ab9ca\",\
+         \"sets\":{\"b3eb512a8a8ab9ca\":\"number int\\npence int,text\"},\"filled\":null,\"contracted\":0}\n",
     );
 }
 
