@@ -62,8 +62,8 @@
 //! | the keys of rows that lack them | after that, in batches of 500 rows between the writes; reads by the new index are unavailable until it is whole |
 //! | what no binary asks for any more | stays, until [`migrate`] is told to contract |
 //!
-//! A statement that adds an index reads the table once, during which nothing is written: some 0.1 s for a million small
-//! rows whose keys are not there yet.
+//! A statement that adds an index reads the table once while the store is opened: about a second for a million rows of
+//! 400 bytes, and half of that again for the guard of a unique one.
 
 mod backfill;
 mod call;
