@@ -17,11 +17,14 @@
 //! A case makes its stores by itself, works without a runtime of its own, and runs in a browser too. Cases do not
 //! share stores, so they may run in any order.
 
+mod away;
+mod cancel;
 mod case;
 mod concurrent;
 mod ending;
 mod faults;
 mod kept;
+mod model;
 mod moving;
 mod open;
 mod order;
@@ -29,6 +32,8 @@ mod outbox;
 pub mod own;
 mod paging;
 mod partitions;
+mod placed;
+mod roll;
 mod round_trips;
 mod shape;
 mod share;
@@ -65,8 +70,12 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
         sweep::CASES,
         shape::CASES,
         share::CASES,
+        roll::CASES,
         moving::CASES,
+        model::CASES,
         ending::CASES,
+        cancel::CASES,
+        away::CASES,
     ];
     groups.into_iter().flatten()
 }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use async_trait::async_trait;
 use staffa_context::Context;
-use staffa_storage::conformance::Open;
-use staffa_storage::{Result, Schema, Store};
-use staffa_storage_sqlite::{Options, Sqlite};
+use staffa_storage::conformance::{Ability, Open};
+use staffa_storage::{Moving, Result, Schema, Store};
+use staffa_storage_sqlite::{Access, Options, Sqlite};
 
 /// The cases leave nothing behind in it, and it goes when it is empty.
 pub(crate) struct Files(PathBuf);
@@ -26,6 +26,15 @@ impl Open for Files {
     async fn open(&self, ctx: &Context, place: &str, schemas: Vec<Schema>) -> Result<Arc<dyn Store>> {
         let file = self.0.join(format!("{place}.sqlite"));
         Ok(Sqlite::open(ctx, file, Options::default(), schemas).await?)
+    }
+
+    fn can(&self, ability: Ability) -> bool {
+        matches!(ability, Ability::Reopen | Ability::Move)
+    }
+
+    async fn moving(&self, ctx: &Context, place: &str, schemas: Vec<Schema>) -> Result<Arc<dyn Moving>> {
+        let options = Options { access: Access::Beside, ..Options::default() };
+        Ok(Sqlite::open(ctx, self.0.join(format!("{place}.sqlite")), options, schemas).await?)
     }
 
     /// The file and what SQLite and the adapter keep beside it.

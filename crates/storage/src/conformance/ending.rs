@@ -1,19 +1,15 @@
 //! Contexts that end, futures that are dropped, stores that are closed.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
-use serde_json::json;
-use staffa_context::{Cause, Context, IdempotencyKey};
+use staffa_context::Cause;
 use uuid::Uuid;
 
+use super::placed::{cancelled_after, happened, parts, place};
 use super::test::{commit, count, dropped_after, find, holds, insert, insert_all, refused, same};
-use super::things::{Account, Counted, Item, NAME, account, schemas};
-use super::{Broken, Case, Outcome, Test, case};
-use crate::{Bound, By, Entity, Error, Page, Part, Repository, Result, Scan, Store, Unsent};
+use super::things::{Account, Item, NAME, account, schemas};
+use super::{Case, Outcome, Test, case};
+use crate::{Bound, By, Entity, Error, Page, Part, Repository, Result, Scan, Unsent};
 
 pub(super) const CASES: &[Case] = &[
     case!(
@@ -45,47 +41,6 @@ pub(super) const CASES: &[Case] = &[
 
 /// More polls than any operation takes.
 const POLLS_MAX: usize = 200;
-
-/// A write of two kinds with an event and an answer, as one commit under this key.
-async fn place(ctx: &Context, store: &Arc<dyn Store>, key: &str) -> Result<()> {
-    let ctx = &ctx.with_value(IdempotencyKey { scope: "place".into(), key: key.into(), digest: [0; 32] });
-    let mut unit = store.unit();
-    // The marks are the last and first in the order of writing.
-    let made = unit.insert(Item { code: Some(key.into()), ..Item::named(number(key), key) });
-    unit.insert(account(key, 1));
-    unit.emit(&made, Counted(json!(key)));
-    unit.answer(ctx, &json!(key));
-    unit.commit(ctx).await
-}
-
-fn number(key: &str) -> i64 {
-    key.trim_start_matches(|letter: char| !letter.is_ascii_digit()).parse().unwrap_or(-1)
-}
-
-/// Which parts of such a commit are there.
-async fn parts(test: &Test<'_>, store: &Arc<dyn Store>, key: &str) -> Outcome<[bool; 4]> {
-    let event =
-        store.unsent(test.ctx, Unsent::all(1_000)).await?.iter().any(|event| event.payload == json!(key));
-    Ok([
-        event,
-        store.kept(test.ctx, "place", key).await?.is_some(),
-        find::<Item>(test, store, &number(key)).await?.is_some(),
-        find::<Account>(test, store, &key.to_owned()).await?.is_some(),
-    ])
-}
-
-/// Whether such a commit happened. Its end may come a moment after it was dropped, also between two of the reads.
-async fn happened(test: &Test<'_>, store: &Arc<dyn Store>, key: &str) -> Outcome<bool> {
-    let mut seen = [false; 4];
-    for _ in 0..50 {
-        seen = parts(test, store, key).await?;
-        if seen == [seen[0]; 4] {
-            return Ok(seen[0]);
-        }
-        test.ctx.sleep(Duration::from_millis(10)).await.map_err(Error::from)?;
-    }
-    Err(Broken(format!("a part of {key} happened: event, answer, item, account: {seen:?}")))
-}
 
 fn ended<T>(got: Result<T>) -> Result<()> {
     got.map(drop)
@@ -146,34 +101,6 @@ async fn a_commit_dropped_anywhere_is_whole_or_nothing(test: &Test<'_>) -> Outco
         }
     }
     holds("a commit ends", false)
-}
-
-/// Ends the context after so many polls, and gives what the operation makes of it, if it had not ended before.
-async fn cancelled_after<F: Future>(
-    polls: usize,
-    cancel: &staffa_context::Cancel,
-    future: F,
-) -> (F::Output, bool) {
-    let mut left = polls;
-    let mut future = pin!(future);
-    poll_fn(|cx| {
-        if left == 0 {
-            cancel.cancel(Cause::ClientGone);
-        }
-        let pending = future.as_mut().poll(cx);
-        let cancelled = left == 0;
-        left = left.saturating_sub(1);
-        match pending {
-            Poll::Ready(output) => Poll::Ready((output, cancelled)),
-            Poll::Pending => {
-                if left == 0 && !cancelled {
-                    cancel.cancel(Cause::ClientGone);
-                }
-                Poll::Pending
-            }
-        }
-    })
-    .await
 }
 
 async fn a_commit_cancelled_anywhere_tells_what_happened(test: &Test<'_>) -> Outcome {

@@ -17,9 +17,9 @@ pub trait Faults: Send + Sync {
     /// Holds every byte back from now on, in both directions; connections stay, and new ones are accepted.
     async fn stall(&self);
 
-    /// Lets the next bytes of a client that come once this is said reach the server, and cuts that connection when the
-    /// server has answered, whose answer does not come back.
-    async fn cut_after_request(&self);
+    /// Lets so many more of the server's answers come back, over all connections; the next request still reaches the
+    /// server, and instead of its answer the connection is cut, as are all others.
+    async fn cut_after(&self, answers: usize);
 
     /// Ends every fault: what was held back flows, new connections are served.
     async fn mend(&self);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use staffa_context::Context;
-use staffa_storage::conformance::{self, Memories, Open, Verdict};
+use staffa_storage::conformance::{self, Ability, Memories, Open, Verdict};
 use staffa_storage::{Result, Schema, Store};
 
 use faulty::Faulty;
@@ -106,11 +106,14 @@ const FAULTS: &[(Fault, &str)] = &[
 async fn memory_passes_every_case() {
     let ctx = Context::background();
     let mut told = String::new();
-    let summary = conformance::run_all(&ctx, &Memories::default(), "", |report| {
-        told.push_str(&format!("{report}\n"));
+    let summary = conformance::run_all(&ctx, &Memories::default(), "", |report| match report.verdict {
+        Verdict::Passed => {}
+        // It has no server, and its handles share what they know of indexes.
+        Verdict::Skipped(Ability::Roll | Ability::Slow | Ability::Faults) => {}
+        _ => told.push_str(&format!("{report}\n")),
     })
     .await;
-    assert!(summary.is_passed() && summary.skipped == 0, "{told}{summary}");
+    assert!(summary.is_passed() && told.is_empty(), "{told}{summary}");
 }
 
 #[tokio::test]
