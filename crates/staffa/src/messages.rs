@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use staffa_context::{Context, Failure, Timestamp};
-use staffa_messaging::{Bus, Consumer, InProcess, Inbox, Nudge, Relay, RelayOptions, Subscription};
+use staffa_messaging::{Bus, Consumer, Inbox, Nudge, Relay, RelayOptions, Room, Subscription};
 use staffa_storage::{Backlog, Commit, Event, Found, Kept, Part, Result, Scan, Seen, Store, Unsent};
 
 use crate::Service;
@@ -13,23 +13,26 @@ use crate::service::Inner;
 
 /// The relays and subscriptions of one service, until its process starts them.
 pub(crate) struct Messages {
-    pub(crate) bus: Arc<InProcess>,
+    pub(crate) bus: Arc<dyn Bus>,
     pub(crate) relays: Mutex<Vec<Relay>>,
     pub(crate) subscriptions: Vec<Subscription>,
 }
 
 impl Messages {
-    pub(crate) fn new(bus: Arc<InProcess>) -> Self {
+    pub(crate) fn new(bus: Arc<dyn Bus>) -> Self {
         Self { bus, relays: Mutex::default(), subscriptions: Vec::new() }
     }
 
-    /// The same store, whose outbox a relay hands to the bus as soon as an event is committed.
-    pub(crate) fn relayed(&self, store: Arc<dyn Store>) -> Arc<dyn Store> {
-        let bus: Arc<dyn Bus> = Arc::<InProcess>::clone(&self.bus);
-        let relay = Relay::new(Arc::clone(&store), bus, RelayOptions::default());
-        let nudge = relay.nudge();
+    /// The same store, whose outbox a relay hands to the bus as soon as an event is committed, and which takes no more
+    /// events when that is full.
+    ///
+    /// `alone`: this process has the store for itself.
+    pub(crate) fn relayed(&self, store: Arc<dyn Store>, alone: bool) -> Arc<dyn Store> {
+        let options = RelayOptions { alone, ..RelayOptions::default() };
+        let relay = Relay::new(Arc::clone(&store), Arc::clone(&self.bus), options);
+        let (nudge, room) = (relay.nudge(), relay.room());
         self.relays.lock().unwrap_or_else(PoisonError::into_inner).push(relay);
-        Arc::new(Nudging { store, nudge })
+        Arc::new(Relayed { store, nudge, room })
     }
 }
 
@@ -92,14 +95,15 @@ impl<C: Consumer> Consumer for OfService<C> {
     }
 }
 
-/// Wakes the relay after each commit that has events.
-struct Nudging {
+/// Wakes the relay after each commit that has events, and refuses those for which the outbox has no room.
+struct Relayed {
     store: Arc<dyn Store>,
     nudge: Nudge,
+    room: Room,
 }
 
 #[async_trait]
-impl Store for Nudging {
+impl Store for Relayed {
     async fn get(&self, ctx: &Context, kind: &'static str, id: &Part) -> Result<Seen> {
         self.store.get(ctx, kind, id).await
     }
@@ -109,11 +113,12 @@ impl Store for Nudging {
     }
 
     async fn commit(&self, ctx: &Context, commit: Commit) -> Result<()> {
-        let emits = !commit.events.is_empty();
-        let committed = self.store.commit(ctx, commit).await;
-        if emits {
-            self.nudge.nudge();
+        if commit.events.is_empty() {
+            return self.store.commit(ctx, commit).await;
         }
+        self.room.check()?;
+        let committed = self.store.commit(ctx, commit).await;
+        self.nudge.nudge();
         committed
     }
 

@@ -1,8 +1,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use staffa_context::{Cause, Context};
+use staffa_context::{Cause, Context, Metric, MetricKind};
 use staffa_storage::{Error, Store};
+
+const SWEPT: Metric = Metric {
+    name: "store_records_swept",
+    help: "Sent events, inbox records and kept answers that were removed after their lifetime.",
+    kind: MetricKind::Counter,
+};
 
 /// How long it waits before it sweeps first. After a long stop, events that were consumed and not noted as sent are
 /// handed over again: their inbox records must still be there.
@@ -30,10 +36,15 @@ pub(crate) async fn sweep(ctx: &Context, store: &Arc<dyn Store>, keep: Duration)
 
 async fn sweep_once(ctx: &Context, store: &Arc<dyn Store>, keep: Duration) -> Result<(), Error> {
     let before = ctx.wall().minus(keep);
-    while store.sweep(ctx, before, BATCH).await? > 0 {
+    let counted = ctx.series(&SWEPT, &[]);
+    loop {
+        let swept = store.sweep(ctx, before, BATCH).await?;
+        counted.add(i64::try_from(swept).unwrap_or(i64::MAX));
+        if swept == 0 {
+            return Ok(());
+        }
         ctx.check()?;
     }
-    Ok(())
 }
 
 #[cfg(test)]
