@@ -54,6 +54,8 @@
 
 mod admin;
 mod answers;
+#[cfg(feature = "messaging")]
+mod bus;
 mod error;
 mod health;
 mod host;

@@ -38,7 +38,7 @@ pub(crate) struct Seed {
     peers: Peers,
     recorder: Recorder,
     #[cfg(feature = "messaging")]
-    bus: Arc<staffa_messaging::InProcess>,
+    bus: Arc<dyn staffa_messaging::Bus>,
 }
 
 impl Seed {
@@ -86,7 +86,7 @@ impl Process {
         let admin = Listener::start(&context, bound, operators, Work::default())?;
 
         let serving = async {
-            let mut services = compose(services, &common, &recorder, &mut ending).await?;
+            let mut services = compose(&context, services, &common, &recorder, &mut ending).await?;
             services.iter().for_each(|service| service.watched_by(&health));
             let limits = common.http.limits(&common.stop);
             let bound = listener::bind(common.http.bind, "http.bind", "--port", limits.clone()).await?;
@@ -134,6 +134,8 @@ impl Process {
         let mut outcome = http.stop(&drain).await;
         let bound = clock.with_timeout(drain.remaining().unwrap_or_default().max(*stop.grace));
         services.iter().for_each(|service| service.0.jobs.cancel(Cause::ShuttingDown));
+        #[cfg(feature = "messaging")]
+        close_bus(&bound, &services).await;
         let mut stores = Vec::new();
         for service in services {
             stores.extend(service.stores());
@@ -175,13 +177,14 @@ impl Drop for Ending {
 
 /// Composes the services in their order.
 async fn compose(
+    ctx: &Context,
     services: Vec<(&'static str, Compose)>,
     common: &Common,
     recorder: &Recorder,
     ending: &mut Ending,
 ) -> Result<Vec<Composed>> {
     #[cfg(feature = "messaging")]
-    let bus = Arc::new(staffa_messaging::InProcess::new());
+    let bus = crate::bus::open(ctx, &common.bus).await?;
     let mut composed = Vec::new();
     for (name, compose) in services {
         let seed = Seed {
@@ -343,6 +346,15 @@ async fn end_jobs(bound: &Context, jobs: Group<Failure>) -> Outcome {
 fn is_shutdown(failure: &Failure) -> bool {
     let shutdown = Failure::from(Cause::ShuttingDown);
     (failure.kind, &failure.words) == (shutdown.kind, &shutdown.words)
+}
+
+/// Lets what consumers have in hand come to its end. All services of a process have one bus.
+#[cfg(feature = "messaging")]
+async fn close_bus(ctx: &Context, services: &[Composed]) {
+    let Some(service) = services.first() else { return };
+    if let Err(failure) = service.0.messages.bus.close(ctx).await {
+        tracing::warn!(%failure, "the bus did not close in time");
+    }
 }
 
 async fn close(ctx: &Context, stores: Vec<Arc<dyn Store>>) {

@@ -46,9 +46,8 @@ impl<S> Service<S> {
 
     /// Opens a store of this service's own, and reaches it.
     ///
-    /// `sqlite:FOLDER` is the file `FOLDER/<service>.sqlite`, made when it is missing; `sqlite:FILE.sqlite` is that
-    /// file; `memory:` is empty and forgets. Readiness asks it, its outbox is relayed, what it keeps for a time is
-    /// swept, and it is closed when the process stops.
+    /// [`store`](crate::store) says what URLs there are. Readiness asks it, its outbox is relayed, what it keeps for a time
+    /// is swept, and it is closed when the process stops.
     ///
     /// # Errors
     /// In words that say what to do: an unknown scheme, a folder that cannot be written, a file that another
@@ -70,7 +69,7 @@ impl<S> Service<S> {
         let adapter = store::open(ctx, url, self.name(), &self.common.store, schemas).await?;
         let store = adapter.store();
         #[cfg(feature = "messaging")]
-        let store = self.inner.messages.relayed(store);
+        let store = self.inner.messages.relayed(store, adapter.is_alone());
         self.inner.stores.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&store));
         Ok((store, adapter))
     }

@@ -24,6 +24,7 @@ mod print;
 mod secret;
 mod shape;
 mod source;
+mod url;
 
 use std::fmt;
 use std::path::Path;
@@ -33,11 +34,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub use common::{Admin, Common, Http, Log, LogFormat, SchemaWork, Stop, Storage, Synchronous, Trace};
+pub use common::{Admin, Bus, Common, Http, Log, LogFormat, SchemaWork, Stop, Storage, Synchronous, Trace};
 pub(crate) use document::{Section, is_common, read};
 pub use flags::Flags;
 pub use period::Period;
 pub use secret::Secret;
+pub use url::Url;
 
 use document::Document;
 

@@ -11,6 +11,10 @@
 //! Every store also has what Staffa itself keeps beside a service's own kinds ([`schemas`]): the leases and dead events of
 //! the outbox, and the progress of a copy.
 
+#[cfg(feature = "mongodb")]
+mod mongodb;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod url;
@@ -19,7 +23,7 @@ use std::sync::Arc;
 
 use staffa_context::Context;
 use staffa_storage::memory::Memory;
-use staffa_storage::{Moving, Schema, Store};
+use staffa_storage::{Moving, Schema, Step, Store};
 
 use crate::settings::Storage;
 use crate::{Error, Result, moving};
@@ -36,6 +40,12 @@ pub enum Adapter {
     /// SQLite.
     #[cfg(feature = "sqlite")]
     Sqlite(Arc<staffa_storage_sqlite::Sqlite>),
+    /// PostgreSQL.
+    #[cfg(feature = "postgres")]
+    Postgres(Arc<staffa_storage_postgres::Postgres>),
+    /// MongoDB.
+    #[cfg(feature = "mongodb")]
+    MongoDb(Arc<staffa_storage_mongodb::MongoDb>),
 }
 
 impl Adapter {
@@ -46,10 +56,25 @@ impl Adapter {
 
     /// The same store as what is frozen and copied.
     pub fn moving(&self) -> Arc<dyn Moving> {
-        match self {
-            Self::Memory(memory) => Arc::<Memory>::clone(memory),
+        match self.clone() {
+            Self::Memory(memory) => memory,
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(sqlite) => Arc::<staffa_storage_sqlite::Sqlite>::clone(sqlite),
+            Self::Sqlite(sqlite) => sqlite,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(postgres) => postgres,
+            #[cfg(feature = "mongodb")]
+            Self::MongoDb(mongodb) => mongodb,
+        }
+    }
+
+    /// Whether one process has the store for itself.
+    pub(crate) fn is_alone(&self) -> bool {
+        match self {
+            Self::Memory(_) => true,
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => true,
+            #[cfg(any(feature = "postgres", feature = "mongodb"))]
+            _ => false,
         }
     }
 }
@@ -62,11 +87,10 @@ pub fn schemas(own: Vec<Schema>) -> Vec<Schema> {
     schemas
 }
 
-/// Opens the store of one service outside of a process of services. The service's own process cannot have the same SQLite
-/// file meanwhile; see [`beside`]. `own` are the service's own schemas.
+/// Opens the store of one service outside of a process of services: [`Home::open`].
 ///
 /// # Errors
-/// In words that say what to do.
+/// Those of [`Home::open`].
 pub async fn open(
     ctx: &Context,
     url: &str,
@@ -74,30 +98,130 @@ pub async fn open(
     settings: &Storage,
     own: Vec<Schema>,
 ) -> Result<Adapter> {
-    match Place::of(url, service)? {
-        Place::Memory => Ok(Adapter::Memory(Memory::open(schemas(own))?)),
-        #[cfg(feature = "sqlite")]
-        Place::Sqlite(file) => sqlite::open(ctx, &file, settings, schemas(own)).await,
+    Home { url, service, settings, own }.open(ctx).await
+}
+
+/// Where the data of one service lives.
+#[derive(Clone, Debug)]
+pub struct Home<'a> {
+    /// The URL, which the services share.
+    pub url: &'a str,
+    /// The service, after which its file, schema or database is named.
+    pub service: &'a str,
+    /// How the store works.
+    pub settings: &'a Storage,
+    /// The service's own schemas; what Staffa keeps comes on top ([`schemas`]).
+    pub own: Vec<Schema>,
+}
+
+impl Home<'_> {
+    /// Opens the store, and makes what is missing unless the settings say otherwise. Another process cannot have the same
+    /// SQLite file meanwhile; see [`Home::beside`].
+    ///
+    /// # Errors
+    /// In words that say what to do.
+    pub async fn open(self, ctx: &Context) -> Result<Adapter> {
+        match self.place()? {
+            Place::Memory => Ok(Adapter::Memory(Memory::open(schemas(self.own))?)),
+            #[cfg(feature = "sqlite")]
+            Place::Sqlite(file) => sqlite::open(ctx, &file, self.settings, schemas(self.own)).await,
+            #[cfg(feature = "postgres")]
+            Place::Postgres => postgres::open(ctx, self).await,
+            #[cfg(feature = "mongodb")]
+            Place::MongoDb => mongodb::open(ctx, self).await,
+        }
+    }
+
+    /// The same for a short command that works while the service may run, such as one that freezes it: it makes nothing, and
+    /// changes no schema.
+    ///
+    /// # Errors
+    /// In words that say what to do: also for a store that is not there, or lacks a schema.
+    pub async fn beside(self, ctx: &Context) -> Result<Adapter> {
+        match self.place()? {
+            Place::Memory => Err(nobody_else()),
+            #[cfg(feature = "sqlite")]
+            Place::Sqlite(file) => sqlite::beside(ctx, &file, self.settings, schemas(self.own)).await,
+            #[cfg(feature = "postgres")]
+            Place::Postgres => postgres::beside(ctx, self).await,
+            #[cfg(feature = "mongodb")]
+            Place::MongoDb => mongodb::beside(ctx, self).await,
+        }
+    }
+
+    /// What the store lacks of the schemas, step by step; nothing is changed. With `contract` also what it has and no schema
+    /// asks for any more.
+    ///
+    /// # Errors
+    /// In words that say what to do.
+    pub async fn plan(self, ctx: &Context, contract: bool) -> Result<Vec<Step>> {
+        match self.place()? {
+            Place::Memory => Err(nobody_else()),
+            #[cfg(feature = "sqlite")]
+            Place::Sqlite(file) => {
+                sqlite::plan(ctx, &file, self.settings, &schemas(self.own), contract).await
+            }
+            #[cfg(feature = "postgres")]
+            Place::Postgres => postgres::plan(ctx, self, contract).await,
+            #[cfg(feature = "mongodb")]
+            Place::MongoDb => mongodb::plan(ctx, self, contract).await,
+        }
+    }
+
+    /// Does what [`Home::plan`] says, and tells `observe` of each step once it is done. It ends when every index is whole;
+    /// cut, it goes on when it is called again.
+    ///
+    /// # Errors
+    /// In words that say what to do.
+    pub async fn migrate(
+        self,
+        ctx: &Context,
+        contract: bool,
+        observe: impl FnMut(&Step) + Send + 'static,
+    ) -> Result<()> {
+        match self.place()? {
+            Place::Memory => Err(nobody_else()),
+            #[cfg(feature = "sqlite")]
+            Place::Sqlite(file) => {
+                sqlite::migrate(ctx, &file, self.settings, &schemas(self.own), contract, observe).await
+            }
+            #[cfg(feature = "postgres")]
+            Place::Postgres => postgres::migrate(ctx, self, contract, observe).await,
+            #[cfg(feature = "mongodb")]
+            Place::MongoDb => mongodb::migrate(ctx, self, contract, observe).await,
+        }
+    }
+
+    fn place(&self) -> Result<Place> {
+        let (scheme, rest) = self.url.split_once(':').unwrap_or_default();
+        match scheme {
+            "memory" if rest.is_empty() => Ok(Place::Memory),
+            #[cfg(feature = "sqlite")]
+            "sqlite" if !rest.is_empty() => Ok(Place::Sqlite(url::file(rest, self.service))),
+            #[cfg(not(feature = "sqlite"))]
+            "sqlite" => Err(unbuilt(scheme, "sqlite")),
+            #[cfg(feature = "postgres")]
+            "postgres" | "postgresql" => Ok(Place::Postgres),
+            #[cfg(not(feature = "postgres"))]
+            "postgres" | "postgresql" => Err(unbuilt(scheme, "postgres")),
+            #[cfg(feature = "mongodb")]
+            "mongodb" | "mongodb+srv" => Ok(Place::MongoDb),
+            #[cfg(not(feature = "mongodb"))]
+            "mongodb" | "mongodb+srv" => Err(unbuilt(scheme, "mongodb")),
+            _ => Err(unsupported(scheme)),
+        }
     }
 }
 
-/// The same for a short command that works while the service may run, such as to freeze it: it makes nothing, and changes no
-/// schema.
-///
-/// # Errors
-/// In words that say what to do: also for a store that is not there, or lacks a schema.
-pub async fn beside(
-    ctx: &Context,
-    url: &str,
-    service: &str,
-    settings: &Storage,
-    own: Vec<Schema>,
-) -> Result<Adapter> {
-    match Place::of(url, service)? {
-        Place::Memory => Err(nobody_else()),
-        #[cfg(feature = "sqlite")]
-        Place::Sqlite(file) => sqlite::beside(ctx, &file, settings, schemas(own)).await,
-    }
+/// What a URL names, for an adapter that this binary has.
+enum Place {
+    Memory,
+    #[cfg(feature = "sqlite")]
+    Sqlite(std::path::PathBuf),
+    #[cfg(feature = "postgres")]
+    Postgres,
+    #[cfg(feature = "mongodb")]
+    MongoDb,
 }
 
 fn nobody_else() -> Error {
@@ -106,31 +230,10 @@ fn nobody_else() -> Error {
     )
 }
 
-/// Where a service's store is, for an adapter that this binary has.
-enum Place {
-    Memory,
-    #[cfg(feature = "sqlite")]
-    Sqlite(std::path::PathBuf),
-}
-
-impl Place {
-    fn of(url: &str, service: &str) -> Result<Self> {
-        let (scheme, rest) = url.split_once(':').unwrap_or_default();
-        match (scheme, rest) {
-            ("memory", "") => Ok(Self::Memory),
-            #[cfg(feature = "sqlite")]
-            ("sqlite", place) if !place.is_empty() => Ok(Self::Sqlite(url::file(place, service))),
-            #[cfg(not(feature = "sqlite"))]
-            ("sqlite", _) => Err(unbuilt(scheme, "sqlite")),
-            _ => Err(unsupported(scheme)),
-        }
-    }
-}
-
-#[cfg(not(feature = "sqlite"))]
+#[cfg(not(all(feature = "sqlite", feature = "postgres", feature = "mongodb")))]
 fn unbuilt(scheme: &str, feature: &str) -> Error {
     Error::settings(format!(
-        "this binary is built without stores at `{scheme}:`: build it with the feature `{feature}`, as in `cargo build --features {feature}`"
+        "this binary is built without stores at `{scheme}:`; build it with the feature `{feature}`: `cargo build --features {feature}`"
     ))
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use staffa_storage::Migrate;
 use staffa_transport::Limits;
 
-use super::Period;
+use super::{Period, Url};
 
 /// The sections that every process has.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -18,6 +18,8 @@ pub struct Common {
     pub admin: Admin,
     /// What is kept, and where.
     pub store: Storage,
+    /// What carries events between services.
+    pub bus: Bus,
     /// The log, on standard error.
     pub log: Log,
     /// Traces.
@@ -137,7 +139,7 @@ impl Default for Admin {
 pub struct Storage {
     /// `sqlite:FOLDER` keeps a file for each service in this folder, made when it is missing; `postgres://…/DATABASE` a schema
     /// for each in this database; `mongodb://…/NAME` a database `NAME_<service>` for each; `memory:` forgets everything at the end.
-    pub url: String,
+    pub url: Url,
     /// What is done when a store lacks what this binary asks for.
     pub schema: SchemaWork,
     /// How long a start waits for new indexes to be filled; after that they are filled beside the work, and readiness says
@@ -145,6 +147,11 @@ pub struct Storage {
     pub build_wait: Period,
     /// How long answers to idempotency keys, inbox records and sent events are kept, at least.
     pub keep: Period,
+    /// Connections of each PostgreSQL or MongoDB store at most, 2 or more; an operation that finds none free waits for one,
+    /// within its deadline.
+    pub connections: usize,
+    /// How long a start waits for a server that is starting or away.
+    pub connect_wait: Period,
     /// What a SQLite commit waits for.
     pub synchronous: Synchronous,
     /// Threads of each SQLite store that read, each with a connection of its own.
@@ -166,10 +173,12 @@ pub struct Storage {
 impl Default for Storage {
     fn default() -> Self {
         Self {
-            url: "sqlite:data".to_owned(),
+            url: "sqlite:data".into(),
             schema: SchemaWork::Apply,
             build_wait: Period::secs(5),
             keep: Period::secs(7 * 86_400),
+            connections: 16,
+            connect_wait: Period::secs(10),
             synchronous: Synchronous::Full,
             readers: 4,
             queue: 1_024,
@@ -198,6 +207,14 @@ impl From<SchemaWork> for Migrate {
             SchemaWork::Check => Self::Check,
         }
     }
+}
+
+/// What carries events between services.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Bus {
+    /// `nats://HOST:PORT` joins services of several processes; without it, services that are joined by events start in one
+    /// process.
+    pub url: Option<Url>,
 }
 
 /// What a SQLite commit waits for.

@@ -15,9 +15,13 @@ pub struct Flags {
     #[arg(long, value_name = "SECTION.FIELD=VALUE")]
     pub set: Vec<String>,
 
-    /// Where data is kept: `sqlite:FOLDER` or `memory:` (store.url)
+    /// Where data is kept: `sqlite:FOLDER`, `postgres://…`, `mongodb://…` or `memory:` (store.url)
     #[arg(long, value_name = "URL")]
     pub store: Option<String>,
+
+    /// What carries events between services of several processes: `nats://…` (bus.url)
+    #[arg(long, value_name = "URL")]
+    pub bus: Option<String>,
 
     /// The port of the services, 0 for any free one (http.bind)
     #[arg(long, value_name = "PORT")]
@@ -42,10 +46,11 @@ impl Flags {
             Some((flag.to_owned(), format!("{section}.bind"), address.to_string()))
         });
         let store = self.store.iter().map(|url| ("--store".to_owned(), "store.url".to_owned(), url.clone()));
+        let bus = self.bus.iter().map(|url| ("--bus".to_owned(), "bus.url".to_owned(), url.clone()));
         let set = self.set.iter().map(|text| {
             let (name, value) = text.split_once('=').unwrap_or((text, ""));
             (format!("--set {name}"), name.to_owned(), value.to_owned())
         });
-        store.chain(ports).chain(set).collect()
+        store.chain(bus).chain(ports).chain(set).collect()
     }
 }

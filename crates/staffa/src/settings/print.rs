@@ -1,6 +1,7 @@
 use serde_json::Value;
 
 use super::shape::{Field, Shape};
+use crate::store::shown;
 
 /// A commented settings file with these values.
 pub(crate) fn toml(fields: &[Field], values: &Value) -> String {
@@ -48,6 +49,7 @@ fn entry(text: &mut String, field: &Field, value: &Value) {
         (Shape::Secret, Value::String(secret)) if secret.is_empty() => {
             text.push_str(&format!("# {}_file = \"path\"\n", field.name));
         }
+        (Shape::Url, Value::String(url)) => text.push_str(&assignment(&field.name, &shown(url).into())),
         (Shape::Secret, _) => text.push_str(&format!("# {} is set, and not shown\n", field.name)),
         _ => text.push_str(&assignment(&field.name, value)),
     }

@@ -17,6 +17,8 @@ pub(crate) enum Shape {
     Text,
     Choice(Vec<String>),
     Secret,
+    /// Text that may have a password in it.
+    Url,
     /// Anything that the field's own type takes.
     Any,
 }
@@ -63,7 +65,7 @@ impl Shape {
             Self::Bool => "true or false".to_owned(),
             Self::Int => "a whole number".to_owned(),
             Self::Float => "a number".to_owned(),
-            Self::Text | Self::Secret => "text in quotes".to_owned(),
+            Self::Text | Self::Secret | Self::Url => "text in quotes".to_owned(),
             Self::Choice(names) => format!("one of \"{}\"", names.join("\", \"")),
             Self::Any => "another value".to_owned(),
         }
@@ -77,7 +79,7 @@ impl Shape {
             Self::Bool => value.is_boolean(),
             Self::Int => value.is_i64() || value.is_u64(),
             Self::Float => value.is_number(),
-            Self::Text | Self::Secret => value.is_string(),
+            Self::Text | Self::Secret | Self::Url => value.is_string(),
             Self::Choice(names) => value.as_str().is_some_and(|text| names.iter().any(|name| name == text)),
             Self::Any => true,
         }
@@ -86,7 +88,7 @@ impl Shape {
     /// A value of this shape from a text of the environment or the command line.
     pub(crate) fn parse(&self, text: &str) -> Option<Value> {
         match self {
-            Self::Text | Self::Secret | Self::Choice(_) => Some(text.into()),
+            Self::Text | Self::Secret | Self::Url | Self::Choice(_) => Some(text.into()),
             Self::Bool => text.trim().parse::<bool>().ok().map(Value::from),
             Self::Int => {
                 let signed = text.trim().parse::<i64>().ok().map(Value::from);
@@ -127,6 +129,7 @@ impl Shape {
             Some("integer") => Self::Int,
             Some("number") => Self::Float,
             Some("string") if schema["format"] == "password" => Self::Secret,
+            Some("string") if schema["format"] == "uri" => Self::Url,
             Some("string") => Self::Text,
             Some("null") => Self::Table(Vec::new()),
             _ => Self::Any,

@@ -185,7 +185,7 @@ fn short_flags_set_what_they_say() {
     let (common, _) = Sources { flags, ..Sources::default() }.read().unwrap();
     assert_eq!(common.http.bind.to_string(), "0.0.0.0:7");
     assert_eq!(common.admin.bind.to_string(), "127.0.0.1:2");
-    assert_eq!(common.store.url, "memory:");
+    assert_eq!(&*common.store.url, "memory:");
     let flags = Flags { port: Some(1), ..Flags::default() };
     let environment: &[_] = &[("STAFFA__HTTP__BIND", "0.0.0.0:8080")];
     let (common, _) = Sources { environment, flags, ..Sources::default() }.read().unwrap();

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use staffa_context::Context;
-use staffa_storage::Schema;
+use staffa_storage::{Schema, Step};
 use staffa_storage_sqlite::{Access, Options, Sqlite};
 
 use crate::settings::{Storage, Synchronous};
@@ -13,14 +13,7 @@ pub(super) async fn open(
     settings: &Storage,
     schemas: Vec<Schema>,
 ) -> Result<Adapter> {
-    if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| {
-            Error::new(format!(
-                "the folder {} cannot be made: {error}; choose another place",
-                folder.display()
-            ))
-        })?;
-    }
+    make_folder(file)?;
     Ok(Adapter::Sqlite(Sqlite::open(ctx, file, options(settings), schemas).await?))
 }
 
@@ -32,6 +25,35 @@ pub(super) async fn beside(
 ) -> Result<Adapter> {
     let options = Options { access: Access::Beside, readers: 1, ..options(settings) };
     Ok(Adapter::Sqlite(Sqlite::open(ctx, file, options, schemas).await?))
+}
+
+pub(super) async fn plan(
+    ctx: &Context,
+    file: &Path,
+    settings: &Storage,
+    schemas: &[Schema],
+    contract: bool,
+) -> Result<Vec<Step>> {
+    Ok(staffa_storage_sqlite::plan(ctx, file, &options(settings), schemas, contract).await?)
+}
+
+pub(super) async fn migrate(
+    ctx: &Context,
+    file: &Path,
+    settings: &Storage,
+    schemas: &[Schema],
+    contract: bool,
+    observe: impl FnMut(&Step) + Send + 'static,
+) -> Result<()> {
+    make_folder(file)?;
+    Ok(staffa_storage_sqlite::migrate(ctx, file, &options(settings), schemas, contract, observe).await?)
+}
+
+fn make_folder(file: &Path) -> Result<()> {
+    let Some(folder) = file.parent() else { return Ok(()) };
+    std::fs::create_dir_all(folder).map_err(|error| {
+        Error::new(format!("the folder {} cannot be made: {error}; choose another place", folder.display()))
+    })
 }
 
 fn options(settings: &Storage) -> Options {

@@ -13,6 +13,7 @@ mod first;
 mod freeze;
 mod import;
 mod inventory;
+mod migrate;
 mod orders;
 mod page;
 mod quote;
@@ -44,6 +45,8 @@ enum Command {
     Import(import::Import),
     /// Place a file's invoices as orders, and reconcile them with the file
     Replay(replay::Replay),
+    /// Make what the services' stores lack, or say what that is
+    Migrate(migrate::Migrate),
     /// Pause all writing to the services' stores; reads go on
     Freeze(freeze::Freeze),
     /// Let writing go on
@@ -60,6 +63,7 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Import(import) => import.run(),
         Command::Replay(replay) => replay.run(),
+        Command::Migrate(migrate) => migrate.run(),
         Command::Freeze(freeze) => freeze.run(),
         Command::Thaw(thaw) => thaw.run(),
         Command::Store(stores) => stores.run(),

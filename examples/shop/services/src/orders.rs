@@ -50,15 +50,15 @@ pub(crate) async fn compose(ctx: &Context, service: &mut Service<Settings>) -> s
     Ok(())
 }
 
-/// Refuses to start one of two services that are joined by events without the other.
+/// Refuses to start one of two services that are joined by events without the other, unless a bus carries them.
 pub(crate) fn together<S>(service: &Service<S>, other: &str) -> staffa::Result<()> {
-    if service.hosts(other) {
+    if service.hosts(other) || service.common.bus.url.is_some() {
         return Ok(());
     }
     let name = service.name();
     Err(staffa::Error::settings(format!(
-        "{name} and {other} are joined by events, and there is no bus between processes yet: \
-         start both in one process (--service {name},{other})"
+        "{name} and {other} are joined by events: start both in one process (--service {name},{other}), or say \
+         what carries events between processes (--bus nats://HOST:PORT)"
     )))
 }
 

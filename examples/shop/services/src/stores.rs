@@ -4,7 +4,8 @@ use std::process::ExitCode;
 use clap::Args;
 use shop_core::Orders;
 use staffa::settings::Storage;
-use staffa::{Adapter, Context, Schema, store};
+use staffa::store::Home;
+use staffa::{Adapter, Context, Schema};
 
 use crate::{catalog, command, inventory};
 
@@ -23,15 +24,20 @@ pub(crate) const KEEPERS: [Keeper; 3] = [
 ];
 
 impl Keeper {
+    /// Where its data lives.
+    pub(crate) fn home<'a>(self, url: &'a str, settings: &'a Storage) -> Home<'a> {
+        Home { url, service: self.service, settings, own: (self.schemas)() }
+    }
+
     /// Opens the store to fill it.
     pub(crate) async fn open(self, ctx: &Context, url: &str) -> staffa::Result<Adapter> {
-        let opened = staffa::open_store(ctx, url, self.service, &Storage::default(), (self.schemas)()).await;
+        let opened = self.home(url, &Storage::default()).open(ctx).await;
         opened.map_err(|error| error.context(self.service))
     }
 
     /// Opens the store beside the service, which may run.
-    pub(crate) async fn beside(self, ctx: &Context, url: &str) -> staffa::Result<Adapter> {
-        let opened = store::beside(ctx, url, self.service, &Storage::default(), (self.schemas)()).await;
+    async fn beside(self, ctx: &Context, url: &str) -> staffa::Result<Adapter> {
+        let opened = self.home(url, &Storage::default()).beside(ctx).await;
         opened.map_err(|error| error.context(self.service))
     }
 
