@@ -1,0 +1,455 @@
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bson::raw::{RawArrayBuf, RawDocumentBuf, cstr};
+use bson::{Document, doc};
+use futures_util::TryStreamExt;
+use mongodb::options::Hint;
+use mongodb::{Client, Database};
+use staffa_context::{Context, Timestamp};
+use staffa_storage::{
+    Backlog, By, Commit, Error, Event, Found, Kept, Part, Result, Scan, Schema, Seen, Store, Unsent,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use uuid::Uuid;
+
+use crate::call::Call;
+use crate::commit::Changes;
+use crate::connection::{self, Connection};
+use crate::error::told;
+use crate::options::Options;
+use crate::outbox::{self, GATES};
+use crate::registry::Registry;
+use crate::row::Stored;
+use crate::settle::{Sent, Sweep};
+use crate::table::{Table, Tables};
+use crate::transaction;
+use crate::watch::{Meters, Operation};
+use crate::{backfill, kept, scan, schema};
+
+/// A store in one database of a MongoDB replica set.
+///
+/// Each operation runs in a task of its own on one of the connections, and its caller waits for it within its context.
+/// Dropping the future of an operation, or the end of its context, stops it on the server; a commit that has begun is
+/// finished. Several processes may have the same database open.
+pub struct MongoDb {
+    shared: Arc<Shared>,
+    meters: Meters,
+    places: Arc<Semaphore>,
+    closed: AtomicBool,
+}
+
+/// What tasks need.
+pub(crate) struct Shared {
+    pub(crate) client: Client,
+    pub(crate) database: Database,
+    pub(crate) tables: Tables,
+    pub(crate) options: Options,
+    pub(crate) registry: Registry,
+    gates: Gates,
+    places: u32,
+}
+
+/// Gates that no unit of this process is passing.
+struct Gates(Mutex<Vec<i32>>);
+
+impl Gates {
+    fn new(first: u128) -> Self {
+        let first = i32::try_from(first % GATES as u128).unwrap_or(0);
+        Self(Mutex::new((0..GATES).map(|gate| (first + gate) % GATES).collect()))
+    }
+
+    /// A gate for one unit. The last one that was given back is the first to be taken: the units of a process meet few others.
+    fn take(&self) -> Gate<'_> {
+        let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Gate { gates: self, taken: free.pop(), number: 0 }.numbered()
+    }
+}
+
+pub(crate) struct Gate<'a> {
+    gates: &'a Gates,
+    taken: Option<i32>,
+    pub(crate) number: i32,
+}
+
+impl Gate<'_> {
+    /// More units than gates share the first one, and wait for each other.
+    fn numbered(mut self) -> Self {
+        self.number = self.taken.unwrap_or(0);
+        self
+    }
+}
+
+impl Drop for Gate<'_> {
+    fn drop(&mut self) {
+        if let Some(number) = self.taken {
+            self.gates.0.lock().unwrap_or_else(PoisonError::into_inner).push(number);
+        }
+    }
+}
+
+impl Shared {
+    pub(crate) fn gate(&self) -> Gate<'_> {
+        self.gates.take()
+    }
+
+    /// How long the server may work on a call: to its deadline, and no longer than the options say.
+    pub(crate) fn max_time(&self, call: &Call) -> Duration {
+        let most = self.options.operation_max;
+        let left = call.context().remaining().map_or(most, |left| left.min(most));
+        // Nothing would mean no limit.
+        left.max(Duration::from_millis(1))
+    }
+
+    /// The same in milliseconds, as commands have it.
+    pub(crate) fn millis(&self, call: &Call) -> i64 {
+        i64::try_from(self.max_time(call).as_millis()).unwrap_or(i64::MAX).max(1)
+    }
+
+    /// Waits for an operation of this session to its end; once its call is gone, the server is told to stop it.
+    pub(crate) async fn stoppable<T>(
+        &self,
+        call: &Call,
+        session: &Document,
+        operation: impl Future<Output = mongodb::error::Result<T>>,
+    ) -> mongodb::error::Result<T> {
+        let mut operation = std::pin::pin!(operation);
+        tokio::select! {
+            biased;
+            done = &mut operation => return done,
+            () = call.gone() => {}
+        }
+        let kill = self.database.run_command(doc! { "killSessions": [session.clone()] });
+        if let Err(error) = kill.await {
+            tracing::debug!(%error, "an operation could not be stopped, and ends with its time");
+        }
+        operation.await
+    }
+
+    /// All documents that match outside of a transaction, in an order, at most `limit`.
+    pub(crate) async fn find(
+        &self,
+        call: &Call,
+        collection: &str,
+        filter: Document,
+        sort: Document,
+        limit: usize,
+    ) -> Result<Vec<RawDocumentBuf>> {
+        let mut session = self.client.start_session().await.map_err(told)?;
+        let id = session.id().clone();
+        let found = self.database.collection::<RawDocumentBuf>(collection);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let read = async {
+            let find = found.find(filter).sort(sort).limit(limit).max_time(self.max_time(call));
+            let mut cursor = find.session(&mut session).await?;
+            cursor.stream(&mut session).try_collect().await
+        };
+        self.stoppable(call, &id, read).await.map_err(told)
+    }
+
+    /// The same by an index of this name, in its order.
+    pub(crate) async fn find_by(
+        &self,
+        call: &Call,
+        collection: &str,
+        filter: Document,
+        index: &str,
+        limit: usize,
+    ) -> Result<Vec<RawDocumentBuf>> {
+        let mut session = self.client.start_session().await.map_err(told)?;
+        let id = session.id().clone();
+        let found = self.database.collection::<RawDocumentBuf>(collection);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let read = async {
+            let find =
+                found.find(filter).hint(Hint::Name(index.into())).limit(limit).max_time(self.max_time(call));
+            let mut cursor = find.session(&mut session).await?;
+            cursor.stream(&mut session).try_collect().await
+        };
+        self.stoppable(call, &id, read).await.map_err(told)
+    }
+
+    /// Runs statements of `update` outside of a transaction, each by itself, and gives the reply.
+    pub(crate) async fn update(
+        &self,
+        call: &Call,
+        collection: &str,
+        updates: Vec<RawDocumentBuf>,
+    ) -> Result<Document> {
+        let mut asked = transaction::raw(&doc! {
+            "update": collection,
+            "ordered": false,
+            "maxTimeMS": self.millis(call),
+            "writeConcern": { "w": "majority" },
+        })?;
+        asked.append(cstr!("updates"), updates.into_iter().collect::<RawArrayBuf>());
+        let mut session = self.client.start_session().await.map_err(told)?;
+        let id = session.id().clone();
+        let run = self.database.run_raw_command(asked).session(&mut session);
+        self.stoppable(call, &id, async { run.await }).await.map_err(told)
+    }
+
+    /// How many documents match, counted up to a limit above 0.
+    pub(crate) async fn count(
+        &self,
+        call: &Call,
+        collection: &str,
+        filter: Document,
+        limit: usize,
+    ) -> Result<usize> {
+        let mut session = self.client.start_session().await.map_err(told)?;
+        let id = session.id().clone();
+        let found = self.database.collection::<Document>(collection);
+        let count = found.count_documents(filter).limit(limit as u64).max_time(self.max_time(call));
+        let count = count.session(&mut session);
+        let count = self.stoppable(call, &id, async { count.await }).await.map_err(told)?;
+        Ok(usize::try_from(count).unwrap_or(limit))
+    }
+
+    /// The one document with this id.
+    pub(crate) async fn find_one(
+        &self,
+        call: &Call,
+        collection: &str,
+        named: Document,
+    ) -> Result<Option<RawDocumentBuf>> {
+        let mut session = self.client.start_session().await.map_err(told)?;
+        let id = session.id().clone();
+        let found = self.database.collection::<RawDocumentBuf>(collection);
+        let find = found.find_one(named).max_time(self.max_time(call)).session(&mut session);
+        self.stoppable(call, &id, async { find.await }).await.map_err(told)
+    }
+}
+
+impl MongoDb {
+    /// Opens the store at `url`, whose database is made if there is none, and brings it to what `schemas` say: collections
+    /// and indexes are made beside those who write, and new indexes filled.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] when no server could be reached; [`Error::Unusable`] for a wrong URL, user or password, for a
+    /// server that is too old, a standalone one or a secondary, for a database with somebody else's collections, for one that
+    /// does not fit the schemas, and under [`staffa_storage::Migrate::Check`] for what is missing;
+    /// [`Error::NewerShape`] when a new index would need documents that only a newer binary reads; [`Error::Duplicate`] when
+    /// entities break a new unique index; [`Error::Ended`].
+    pub async fn open(
+        ctx: &Context,
+        url: impl AsRef<str>,
+        options: Options,
+        schemas: Vec<Schema>,
+    ) -> Result<Arc<Self>> {
+        ctx.check()?;
+        Schema::check(&schemas)?;
+        let meters = Meters::new(ctx, schemas.iter().map(|schema| schema.kind));
+        let (url, asked) = (url.as_ref().to_owned(), ctx.clone());
+        let call = Call::new(ctx.clone());
+        let opening = Arc::clone(&call);
+        let shared =
+            call.run(async move { Shared::open(&asked, &opening, &url, options, &schemas).await }).await?;
+        let places = Arc::new(Semaphore::new(shared.places as usize));
+        Ok(Arc::new(Self { shared, meters, places, closed: AtomicBool::new(false) }))
+    }
+
+    /// Runs an operation in a task, once there is a place for it.
+    async fn run<T, F, W>(
+        &self,
+        ctx: &Context,
+        operation: Operation,
+        about: &'static str,
+        work: W,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+        W: FnOnce(Arc<Shared>, Arc<Call>) -> F,
+    {
+        ctx.check()?;
+        let mut watch = self.meters.watch(ctx, operation, about);
+        let place = self.place(watch.context()).await?;
+        let call = Call::new(watch.context().clone());
+        let work = work(Arc::clone(&self.shared), Arc::clone(&call));
+        let task = async move {
+            watch.begin();
+            let result = work.await;
+            watch.end(&result);
+            drop(place);
+            result
+        };
+        call.run(task).await
+    }
+
+    /// A place among the operations that are under way.
+    async fn place(&self, ctx: &Context) -> Result<OwnedSemaphorePermit> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(closed());
+        }
+        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            return Ok(place);
+        }
+        let waiting = ctx.with_timeout(self.shared.options.place_wait);
+        match waiting.run(Arc::clone(&self.places).acquire_owned()).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) => Err(closed()),
+            Err(_) => {
+                ctx.check()?;
+                Err(Error::Unavailable(format!("all {} connections are busy", self.shared.places)))
+            }
+        }
+    }
+
+    fn table(&self, kind: &str) -> Result<Arc<Table>> {
+        self.shared.tables.of(kind).map(Arc::clone)
+    }
+}
+
+fn closed() -> Error {
+    Error::Unavailable("the store is closed".into())
+}
+
+impl Shared {
+    async fn open(
+        ctx: &Context,
+        call: &Arc<Call>,
+        url: &str,
+        options: Options,
+        schemas: &[Schema],
+    ) -> Result<Arc<Self>> {
+        let Connection { client, database, places } = connection::connect(ctx, url, &options).await?;
+        let shared = Arc::new(Self {
+            client,
+            database,
+            tables: Tables::new(schemas),
+            options,
+            registry: Registry::default(),
+            gates: Gates::new(ctx.uuid().as_u128()),
+            places,
+        });
+        match schema::open(&shared, call).await {
+            Ok(()) => Ok(shared),
+            Err(error) => {
+                shared.client.clone().shutdown().immediate(true).await;
+                Err(error)
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Store for MongoDb {
+    async fn get(&self, ctx: &Context, kind: &'static str, id: &Part) -> Result<Seen> {
+        let (table, named) = (self.table(kind)?, doc! { "_id": crate::row::bson(id) });
+        self.run(ctx, Operation::Get, kind, |store, call| async move {
+            let found = store.find_one(&call, &table.name, named).await?;
+            let Some(found) = found else { return Ok(Seen::Absent { last: 0 }) };
+            let stored = Stored::of(&found, &table)?;
+            let last = stored.version;
+            Ok(stored.row()?.map_or(Seen::Absent { last }, Seen::Row))
+        })
+        .await
+    }
+
+    async fn scan(&self, ctx: &Context, scan: Scan) -> Result<Vec<Found>> {
+        let table = self.table(scan.kind)?;
+        self.run(ctx, Operation::Scan, scan.kind, |store, call| async move {
+            let By::Index(place) = scan.by else { return scan::page(&store, &call, &table, &scan).await };
+            let index = table.indexes.get(place).ok_or_else(|| scan::misfit(&table))?;
+            loop {
+                let view = backfill::serve(&store, &call, &table, index).await?;
+                let page = scan::page(&store, &call, &table, &scan).await?;
+                // What a reader that was held up knows of the index sets may be too old by now.
+                if view.is_fresh(&call) {
+                    return Ok(page);
+                }
+            }
+        })
+        .await
+    }
+
+    async fn commit(&self, ctx: &Context, commit: Commit) -> Result<()> {
+        let about = commit.writes.first().map_or("", |write| write.kind);
+        self.run(ctx, Operation::Commit, about, |store, call| async move {
+            let gate = store.gate();
+            let changes = Changes::of(commit, &store.tables, gate.number)?;
+            transaction::run(&store, &call, &changes).await
+        })
+        .await
+    }
+
+    async fn kept(&self, ctx: &Context, scope: &str, key: &str) -> Result<Option<Kept>> {
+        let named = kept::named(scope, key);
+        self.run(ctx, Operation::Kept, "", |store, call| async move {
+            let found = store.find_one(&call, kept::COLLECTION, named).await?;
+            found.map(|found| kept::read(&found)).transpose()
+        })
+        .await
+    }
+
+    async fn unsent(&self, ctx: &Context, unsent: Unsent<'_>) -> Result<Vec<Event>> {
+        let (filter, limit) = (outbox::unsent(&unsent), unsent.limit);
+        self.run(ctx, Operation::Unsent, "", |store, call| async move {
+            if limit == 0 {
+                return Ok(Vec::new());
+            }
+            let found = store.find(&call, outbox::COLLECTION, filter, outbox::order(), limit).await?;
+            found.iter().map(|document| outbox::event(document)).collect()
+        })
+        .await
+    }
+
+    async fn backlog(&self, ctx: &Context, limit: usize) -> Result<Backlog> {
+        self.run(ctx, Operation::Unsent, "", |store, call| async move {
+            outbox::backlog(&store, &call, limit).await
+        })
+        .await
+    }
+
+    async fn mark_sent(&self, ctx: &Context, events: &[Uuid]) -> Result<()> {
+        let (events, at) = (events.to_vec(), ctx.wall());
+        self.run(ctx, Operation::MarkSent, "", |store, call| async move {
+            let gate = store.gate();
+            transaction::run(&store, &call, &Sent { events, at, slot: gate.number }).await
+        })
+        .await
+    }
+
+    async fn sweep(&self, ctx: &Context, before: Timestamp, limit: usize) -> Result<usize> {
+        self.run(ctx, Operation::Sweep, "", |store, call| async move {
+            let gate = store.gate();
+            transaction::run(&store, &call, &Sweep { before, limit, slot: gate.number }).await
+        })
+        .await
+    }
+
+    /// Asks the primary for a document of the store.
+    async fn ping(&self, ctx: &Context) -> Result<()> {
+        self.run(ctx, Operation::Ping, "", |store, call| async move { schema::ping(&store, &call).await })
+            .await
+    }
+
+    async fn close(&self, ctx: &Context) -> Result<()> {
+        ctx.check()?;
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        // All places are free once what was accepted has ended.
+        let all = ctx.run(self.places.acquire_many(self.shared.places)).await;
+        self.places.close();
+        let client = self.shared.client.clone();
+        let call = Call::new(ctx.shielded());
+        call.run(async move {
+            client.shutdown().immediate(true).await;
+            Ok(())
+        })
+        .await?;
+        all.map(drop).map_err(Error::from)
+    }
+}
+
+impl fmt::Debug for MongoDb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MongoDb").field("database", &self.shared.database.name()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,121 @@
+//! Which index sets the rows of a kind may have been written with.
+//!
+//! Every binary that opens a store enters the index set that it writes into the record of the kind, in `staffa_meta`. Invariants:
+//! 1. No row has an index set that is not entered: a set is entered before its first row is written.
+//! 2. A reader's view of the entered sets is at most [`VIEW_MAX`] old when a read by index ends. Who enters a set that lacks what
+//!    another one has waits for longer than that before it writes.
+//! 3. So an index that all sets of a view have is whole, and a read by it needs no look at the rows.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bson::{Bson, Document, doc};
+use staffa_context::Instant;
+use staffa_storage::{Error, Result};
+
+use crate::call::Call;
+use crate::error::told;
+use crate::mongodb::Shared;
+use crate::schema::{META, kind_key};
+use crate::table::{Index, IndexSet, Table};
+
+/// How old a view may be.
+pub(crate) const VIEW_MAX: Duration = Duration::from_secs(1);
+/// How long who enters a set that lacks something waits.
+const ENTER_WAIT: Duration = Duration::from_millis(1_500);
+
+/// The views of a process.
+#[derive(Default)]
+pub(crate) struct Registry {
+    views: Mutex<HashMap<&'static str, View>>,
+}
+
+/// The sets of a kind by their digests, as they were entered at a time.
+#[derive(Clone)]
+pub(crate) struct View {
+    seen: Instant,
+    pub(crate) sets: BTreeMap<String, IndexSet>,
+}
+
+impl View {
+    /// The digests of the sets whose rows have their keys in this index, and whether that is all of them.
+    pub(crate) fn with(&self, index: &Index, table: &Table) -> (Vec<&str>, bool) {
+        let having = self.sets.iter().filter(|(_, set)| set.has(&index.sign, table.shape));
+        let having: Vec<&str> = having.map(|(digest, _)| digest.as_str()).collect();
+        let all = having.len() == self.sets.len();
+        (having, all)
+    }
+
+    /// The digests of the sets whose rows have their keys in all indexes of this binary.
+    pub(crate) fn whole(&self, table: &Table) -> Vec<&str> {
+        let whole = |set: &IndexSet| table.indexes.iter().all(|index| set.has(&index.sign, table.shape));
+        self.sets.iter().filter(|(_, set)| whole(set)).map(|(digest, _)| digest.as_str()).collect()
+    }
+
+    pub(crate) fn is_fresh(&self, call: &Call) -> bool {
+        call.context().clock().now().saturating_duration_since(self.seen) <= VIEW_MAX
+    }
+}
+
+impl Registry {
+    /// A view that is fresh now.
+    pub(crate) async fn view(&self, store: &Shared, call: &Call, table: &Table) -> Result<View> {
+        let known = self.views.lock().unwrap_or_else(PoisonError::into_inner).get(table.kind).cloned();
+        match known.filter(|view| view.is_fresh(call)) {
+            Some(view) => Ok(view),
+            None => self.look(store, call, table).await,
+        }
+    }
+
+    /// A view of now.
+    pub(crate) async fn look(&self, store: &Shared, call: &Call, table: &Table) -> Result<View> {
+        let seen = call.context().clock().now();
+        let record = store.find_one(call, META, doc! { "_id": kind_key(table.kind) }).await?;
+        let record = record.map(|record| Document::try_from(record.as_ref())).transpose();
+        let record = record.map_err(|error| Error::Unusable(format!("{META} is damaged: {error}")))?;
+        let sets =
+            record.as_ref().and_then(|record| record.get_document("sets").ok()).map(sets).unwrap_or_default();
+        let view = View { seen, sets };
+        self.views.lock().unwrap_or_else(PoisonError::into_inner).insert(table.kind, view.clone());
+        Ok(view)
+    }
+
+    /// Enters a set, and waits until no view lacks it if it matters to them.
+    pub(crate) async fn enter(
+        &self,
+        store: &Shared,
+        call: &Call,
+        table: &Table,
+        set: &IndexSet,
+    ) -> Result<()> {
+        let view = self.look(store, call, table).await?;
+        if view.sets.contains_key(&set.digest()) {
+            return Ok(());
+        }
+        let entered = doc! { "$set": { format!("sets.{}", set.digest()): entry(set) } };
+        let records = store.database.collection::<Document>(META);
+        let named = doc! { "_id": kind_key(table.kind) };
+        records.update_one(named, entered).await.map_err(told)?;
+        let lacks = |other: &IndexSet| other.indexes.iter().any(|sign| !set.has(sign, other.shape));
+        if view.sets.values().any(lacks) {
+            call.context().sleep(ENTER_WAIT).await?;
+        }
+        self.look(store, call, table).await.map(drop)
+    }
+}
+
+/// A set as its record has it.
+pub(crate) fn entry(set: &IndexSet) -> Document {
+    let signs: Vec<Bson> = set.indexes.iter().cloned().map(Bson::String).collect();
+    doc! { "shape": i64::from(set.shape), "indexes": signs }
+}
+
+fn sets(record: &Document) -> BTreeMap<String, IndexSet> {
+    let read = |entry: &Bson| {
+        let entry = entry.as_document()?;
+        let signs = entry.get_array("indexes").ok()?.iter().filter_map(Bson::as_str).map(str::to_owned);
+        Some(IndexSet { shape: u32::try_from(entry.get_i64("shape").ok()?).ok()?, indexes: signs.collect() })
+    };
+    record.iter().filter_map(|(digest, entry)| Some((digest.clone(), read(entry)?))).collect()
+}

@@ -1,0 +1,286 @@
+//! Reads by index: a page is read in segments, each an equality and one range on the fields of the index in their order,
+//! so that the server seeks in the index and never sorts.
+//!
+//! What comes after a key `(a, b)` with id `i` is, ascending: `a, b` with a greater id; then `a` with a greater
+//! second part; then a greater first part. None parts come first, and a comparison with a value is true of values of its type
+//! only, so a range that has none beside others is two segments.
+
+use bson::raw::{RawBsonRef, RawDocument, RawDocumentBuf};
+use bson::{Bson, Document, doc};
+use futures_util::TryStreamExt;
+use mongodb::ClientSession;
+use mongodb::options::ReadConcern;
+use staffa_context::Timestamp;
+use staffa_storage::{Bound, By, Error, Found, Part, PartType, Result, Scan};
+use uuid::Uuid;
+
+use crate::call::Call;
+use crate::error::told;
+use crate::mongodb::Shared;
+use crate::row::{self, Stored};
+use crate::table::{Index, Table};
+
+/// Reads one page.
+pub(crate) async fn page(store: &Shared, call: &Call, table: &Table, scan: &Scan) -> Result<Vec<Found>> {
+    let order = Order::of(table, scan)?;
+    let segments = segments(&order, scan);
+    let mut session = store.client.start_session().await.map_err(told)?;
+    // A page of several segments sees one state.
+    if segments.len() > 1 {
+        session.start_transaction().read_concern(ReadConcern::snapshot()).await.map_err(told)?;
+    }
+    let read = read(store, call, &order, &segments, scan, &mut session).await;
+    if segments.len() > 1 {
+        // It wrote nothing: what is left of it ends with its session at the latest.
+        let _ = session.abort_transaction().await;
+    }
+    read
+}
+
+async fn read(
+    store: &Shared,
+    call: &Call,
+    order: &Order<'_>,
+    segments: &[Segment],
+    scan: &Scan,
+    session: &mut ClientSession,
+) -> Result<Vec<Found>> {
+    let mut found = Vec::new();
+    for segment in segments {
+        call.check()?;
+        if found.len() >= scan.limit {
+            break;
+        }
+        for document in order.read(store, call, segment, scan, scan.limit - found.len(), session).await? {
+            found.push(order.found(&document)?);
+        }
+    }
+    Ok(found)
+}
+
+/// The fields that order a scan, the id last.
+struct Order<'a> {
+    table: &'a Table,
+    index: Option<&'a Index>,
+    columns: Vec<(String, PartType)>,
+}
+
+/// A part of a page: equality on the first fields, and a range on the one after them.
+#[derive(Debug, PartialEq)]
+struct Segment {
+    equal: Vec<Part>,
+    range: Range,
+}
+
+/// A range of one field, as MongoDB compares it.
+#[derive(Debug, PartialEq)]
+enum Range {
+    All,
+    IsNone,
+    Between(Edge, Edge),
+}
+
+/// An end of a range, in the port's order.
+#[derive(Clone, Debug, PartialEq)]
+enum Edge {
+    Open,
+    Included(Part),
+    Excluded(Part),
+}
+
+fn segments(order: &Order<'_>, scan: &Scan) -> Vec<Segment> {
+    let fixed = scan.equal.len();
+    let (from, to) = edges(&scan.bound);
+    let Some((key, id)) = &scan.after else {
+        return order.segments(scan.equal.clone(), from, to, scan.descending);
+    };
+    let after: Vec<&Part> = key.iter().chain([id]).collect();
+    let equal = |level: usize| after[..level].iter().map(|part| (*part).clone()).collect();
+    let mut segments = Vec::new();
+    for level in (fixed..after.len()).rev() {
+        let beyond = Edge::Excluded(after[level].clone());
+        let (from, to) = match (level == fixed, scan.descending) {
+            (true, false) => (beyond, to.clone()),
+            (true, true) => (from.clone(), beyond),
+            (false, false) => (beyond, Edge::Open),
+            (false, true) => (Edge::Open, beyond),
+        };
+        segments.extend(order.segments(equal(level), from, to, scan.descending));
+    }
+    segments
+}
+
+impl<'a> Order<'a> {
+    fn of(table: &'a Table, scan: &Scan) -> Result<Self> {
+        let index = match scan.by {
+            By::Id => None,
+            By::Index(place) => Some(table.indexes.get(place).ok_or_else(|| misfit(table))?),
+        };
+        let mut columns: Vec<(String, PartType)> = index.map_or_else(Vec::new, |index| {
+            let fields = index.fields.iter().map(|field| format!("keys.{field}"));
+            fields.zip(index.schema.parts.iter().copied()).collect()
+        });
+        columns.push(("_id".into(), table.id));
+        let whole_key = scan.after.as_ref().is_none_or(|(key, _)| key.len() + 1 == columns.len());
+        if scan.equal.len() >= columns.len() || !whole_key {
+            return Err(misfit(table));
+        }
+        Ok(Self { table, index, columns })
+    }
+
+    /// The segments, in the scan's direction, of one range in the port's order.
+    fn segments(&self, equal: Vec<Part>, from: Edge, to: Edge, descending: bool) -> Vec<Segment> {
+        let least = || Edge::Included(least(self.columns[equal.len()].1));
+        let none_is_in = matches!(from, Edge::Open | Edge::Included(Part::None))
+            && !matches!(to, Edge::Excluded(Part::None));
+        let ranges = match (none_is_in, to) {
+            (_, Edge::Excluded(Part::None)) => vec![],
+            (true, Edge::Open) => vec![Range::All],
+            (true, to) => vec![Range::IsNone, Range::Between(Edge::Open, to)],
+            (false, to) => match from {
+                Edge::Excluded(Part::None) => vec![Range::Between(least(), to)],
+                from => vec![Range::Between(from, to)],
+            },
+        };
+        let segment = |range| Segment { equal: equal.clone(), range };
+        if descending {
+            ranges.into_iter().rev().map(segment).collect()
+        } else {
+            ranges.into_iter().map(segment).collect()
+        }
+    }
+
+    async fn read(
+        &self,
+        store: &Shared,
+        call: &Call,
+        segment: &Segment,
+        scan: &Scan,
+        limit: usize,
+        session: &mut ClientSession,
+    ) -> Result<Vec<RawDocumentBuf>> {
+        let id = session.id().clone();
+        let rows = store.database.collection::<RawDocumentBuf>(&self.table.name);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let find = async {
+            let find = rows.find(self.filter(segment)).sort(self.sort(segment, scan.descending)).limit(limit);
+            let find = find.hint(self.hint()).max_time(store.max_time(call));
+            let find = find.batch_size(u32::try_from(limit).unwrap_or(u32::MAX));
+            let mut cursor = find.session(&mut *session).await?;
+            cursor.stream(&mut *session).try_collect().await
+        };
+        store.stoppable(call, &id, find).await.map_err(told)
+    }
+
+    fn hint(&self) -> mongodb::options::Hint {
+        match self.index {
+            None => mongodb::options::Hint::Keys(doc! { "_id": 1 }),
+            Some(index) => mongodb::options::Hint::Name(index.name.clone()),
+        }
+    }
+
+    fn found(&self, document: &RawDocument) -> Result<Found> {
+        let key = self.index.map_or(Ok(Vec::new()), |index| self.key(index, document))?;
+        let row = Stored::of(document, self.table)?.row()?;
+        row.map(|row| Found { row, key }).ok_or_else(|| row::missing("shape"))
+    }
+
+    fn key(&self, index: &Index, document: &RawDocument) -> Result<Vec<Part>> {
+        let RawBsonRef::Document(keys) = row::field(document, "keys")? else {
+            return Err(row::missing("keys"));
+        };
+        let parts = index.fields.iter().zip(&index.schema.parts);
+        parts.map(|(field, kind)| row::part(row::field(keys, field)?, *kind)).collect()
+    }
+
+    /// What a segment covers, of what lives and is in the index.
+    fn filter(&self, segment: &Segment) -> Document {
+        let mut fields: Vec<(&str, Document)> = vec![];
+        for ((field, _), part) in self.columns.iter().zip(&segment.equal) {
+            fields.push((field, doc! { "$eq": row::bson(part) }));
+        }
+        let level = segment.equal.len();
+        let range = match &segment.range {
+            Range::All => doc! {},
+            Range::IsNone => doc! { "$eq": Bson::Null },
+            Range::Between(from, to) => between(from, to),
+        };
+        if !range.is_empty() {
+            fields.push((&self.columns[level].0, range));
+        }
+        let mark = self.index.map_or_else(|| "shape".into(), Index::mark);
+        let mut filter: Document =
+            fields.iter().map(|(field, test)| ((*field).to_owned(), Bson::from(test.clone()))).collect();
+        match filter.get_document_mut(&mark) {
+            Ok(test) => drop(test.insert("$exists", true)),
+            Err(_) => drop(filter.insert(mark, doc! { "$exists": true })),
+        }
+        filter
+    }
+
+    /// The rest of the index's fields. Once the parts of a unique key are fixed, its tie orders as the id does.
+    fn sort(&self, segment: &Segment, descending: bool) -> Document {
+        let direction = if descending { -1 } else { 1 };
+        let parts = &self.columns[..self.columns.len() - 1];
+        let rest = parts.iter().skip(segment.equal.len()).map(|(field, _)| field.clone());
+        let last = self.index.map_or_else(|| "_id".into(), Index::tie_field);
+        rest.chain([last]).map(|field| (field, Bson::Int32(direction))).collect()
+    }
+}
+
+fn between(from: &Edge, to: &Edge) -> Document {
+    let mut range = Document::new();
+    match from {
+        Edge::Open => {}
+        Edge::Included(part) => drop(range.insert("$gte", row::bson(part))),
+        Edge::Excluded(part) => drop(range.insert("$gt", row::bson(part))),
+    }
+    match to {
+        Edge::Open => {}
+        Edge::Included(part) => drop(range.insert("$lte", row::bson(part))),
+        Edge::Excluded(part) => drop(range.insert("$lt", row::bson(part))),
+    }
+    range
+}
+
+fn edges(bound: &Bound) -> (Edge, Edge) {
+    match bound {
+        Bound::All => (Edge::Open, Edge::Open),
+        Bound::Range { from, to } => {
+            (from.clone().map_or(Edge::Open, Edge::Included), to.clone().map_or(Edge::Open, Edge::Excluded))
+        }
+        Bound::Prefix(prefix) => (
+            Edge::Included(Part::Text(prefix.clone())),
+            after_prefix(prefix).map_or(Edge::Open, |end| Edge::Excluded(Part::Text(end))),
+        ),
+    }
+}
+
+/// The least text that is greater than all that begin with `prefix`; `None` when there is none. The order of
+/// UTF-8 bytes is that of code points, so it is the last character that can be raised, raised by one.
+fn after_prefix(prefix: &str) -> Option<String> {
+    let mut end: Vec<char> = prefix.chars().collect();
+    while let Some(last) = end.pop() {
+        // A range of characters steps over the surrogates, which no text has.
+        if let Some(next) = (last..=char::MAX).nth(1) {
+            end.push(next);
+            return Some(end.into_iter().collect());
+        }
+    }
+    None
+}
+
+/// The least part of a type but for none.
+fn least(part: PartType) -> Part {
+    match part {
+        PartType::Bool => Part::Bool(false),
+        PartType::Int => Part::Int(i64::MIN),
+        PartType::Text => Part::Text(String::new()),
+        PartType::Uuid => Part::Uuid(Uuid::nil()),
+        PartType::Time => Part::Time(Timestamp::MIN),
+    }
+}
+
+pub(crate) fn misfit(table: &Table) -> Error {
+    Error::Unusable(format!("a read of {} does not fit the index that it names", table.kind))
+}

@@ -1,0 +1,304 @@
+//! One transaction on a session of its own, and how a unit becomes one.
+//!
+//! Invariants:
+//! 1. A statement that did not do what it was to do ends the attempt: nothing of it is ever committed.
+//! 2. Why it did not is looked up afterwards, in one snapshot and in the order of the port's checks; a unit that finds all well
+//!    there is run again.
+//! 3. A commit whose outcome was not seen is asked for again until the caller's time is over, and never run as a new one.
+
+use std::time::Duration;
+
+use bson::raw::{RawArrayBuf, RawDocumentBuf};
+use bson::{Bson, Document, doc};
+use futures_util::TryStreamExt;
+use mongodb::ClientSession;
+use mongodb::error::{Error as Driver, UNKNOWN_TRANSACTION_COMMIT_RESULT};
+use mongodb::options::{FindOptions, ReadConcern};
+use staffa_storage::{Error, Result};
+
+use crate::call::Call;
+use crate::error::{DUPLICATE_KEY, WRITE_CONFLICT, code, is_transient, told};
+use crate::mongodb::Shared;
+
+/// How often a unit is run before it gives way to others.
+const ATTEMPTS_MAX: u32 = 16;
+/// Bytes of statements in one command: the server takes 16 MiB, and one document may have half of it.
+const COMMAND_BYTES: usize = 4 << 20;
+
+/// Why an attempt ended without its commit.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// Others were faster, or the connection broke: nothing happened, and it may be run again.
+    Again,
+    /// A statement did not find what it expected.
+    Unmet,
+    /// The unit fails with this.
+    Failed(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+fn stopped(error: Driver) -> Stop {
+    match code(&error) {
+        Some(DUPLICATE_KEY) => Stop::Unmet,
+        _ if is_transient(&error) => Stop::Again,
+        _ => Stop::Failed(told(error)),
+    }
+}
+
+/// What is run as a transaction, perhaps several times.
+pub(crate) trait Work: Sync {
+    /// What it gives.
+    type Output: Send;
+
+    /// Runs the statements. From the second time on, `again` says so.
+    fn run(
+        &self,
+        tx: &mut Transaction<'_>,
+        again: bool,
+    ) -> impl Future<Output = Result<Self::Output, Stop>> + Send;
+
+    /// Looks why a statement did not find what it expected.
+    fn look(&self, tx: &mut Transaction<'_>) -> impl Future<Output = Result<(), Stop>> + Send;
+
+    /// What to say when others were always faster.
+    fn outrun(&self) -> Error;
+}
+
+/// Runs it to its commit, or to the error that says why not.
+pub(crate) async fn run<W: Work>(store: &Shared, call: &Call, work: &W) -> Result<W::Output> {
+    let mut again = false;
+    for attempt in 0..ATTEMPTS_MAX {
+        let mut tx = Transaction::begin(store, call).await?;
+        let done = work.run(&mut tx, again).await;
+        match tx.finish(done).await {
+            Ok(output) => return Ok(output),
+            Err(Stop::Failed(error)) => return Err(error),
+            Err(Stop::Unmet) => {
+                let mut tx = Transaction::begin(store, call).await?;
+                let looked = work.look(&mut tx).await;
+                tx.abort().await;
+                if let Err(Stop::Failed(error)) = looked {
+                    return Err(error);
+                }
+                again = true;
+            }
+            Err(Stop::Again) => {}
+        }
+        pause(call, attempt).await?;
+    }
+    Err(work.outrun())
+}
+
+/// Waits a little longer each time, and never as long as another unit that waits.
+async fn pause(call: &Call, attempt: u32) -> Result<()> {
+    let ctx = call.context();
+    let most = 2_u64 << attempt.min(5);
+    let micros = (ctx.uuid().as_u128() % u128::from(most * 1_000)) as u64;
+    ctx.sleep(Duration::from_micros(micros)).await?;
+    call.check()
+}
+
+/// A transaction under way.
+pub(crate) struct Transaction<'a> {
+    store: &'a Shared,
+    call: &'a Call,
+    session: ClientSession,
+}
+
+impl<'a> Transaction<'a> {
+    /// Begins with what is committed now: all that it reads is one snapshot.
+    pub(crate) async fn begin(store: &'a Shared, call: &'a Call) -> Result<Self> {
+        call.check()?;
+        let mut session = store.client.start_session().await.map_err(told)?;
+        session
+            .start_transaction()
+            .read_concern(ReadConcern::snapshot())
+            .max_commit_time(store.max_time(call))
+            .await
+            .map_err(told)?;
+        Ok(Self { store, call, session })
+    }
+
+    /// Runs these statements of `update` on a collection; each must match or make one document.
+    pub(crate) async fn update(
+        &mut self,
+        collection: &str,
+        updates: Vec<RawDocumentBuf>,
+    ) -> Result<(), Stop> {
+        let expected = updates.len();
+        match self.write("update", collection, "updates", updates).await? {
+            count if count == expected => Ok(()),
+            _ => Err(Stop::Unmet),
+        }
+    }
+
+    /// Inserts these documents.
+    pub(crate) async fn insert(
+        &mut self,
+        collection: &str,
+        documents: Vec<RawDocumentBuf>,
+    ) -> Result<(), Stop> {
+        self.write("insert", collection, "documents", documents).await.map(drop)
+    }
+
+    /// Runs statements of a command that writes, in as few commands as their size allows; gives how many documents they concerned.
+    pub(crate) async fn write(
+        &mut self,
+        command: &str,
+        collection: &str,
+        list: &str,
+        statements: Vec<RawDocumentBuf>,
+    ) -> Result<usize, Stop> {
+        let mut count = 0;
+        let mut statements = statements.into_iter().peekable();
+        while statements.peek().is_some() {
+            let (mut some, mut bytes) = (RawArrayBuf::new(), 0);
+            while let Some(statement) =
+                statements.next_if(|next| bytes == 0 || bytes + next.as_bytes().len() <= COMMAND_BYTES)
+            {
+                bytes += statement.as_bytes().len();
+                some.push(statement);
+            }
+            count += self.command(command, collection, list, some).await?;
+        }
+        Ok(count)
+    }
+
+    async fn command(
+        &mut self,
+        command: &str,
+        collection: &str,
+        list: &str,
+        statements: RawArrayBuf,
+    ) -> Result<usize, Stop> {
+        self.call.check()?;
+        let mut asked = RawDocumentBuf::try_from(
+            &doc! { command: collection, "maxTimeMS": self.store.millis(self.call) },
+        )
+        .map_err(|error| Error::Unusable(error.to_string()))?;
+        let list = bson::raw::CString::try_from(list).map_err(|error| Error::Unusable(error.to_string()))?;
+        asked.append(list, statements);
+        let (store, call) = (self.store, self.call);
+        let id = self.session.id().clone();
+        let run = store.database.run_raw_command(asked).session(&mut self.session);
+        let reply = store.stoppable(call, &id, async { run.await }).await.map_err(stopped)?;
+        written(&reply)
+    }
+
+    /// All documents that match, at most `limit` of them if it is not 0.
+    pub(crate) async fn find(
+        &mut self,
+        collection: &str,
+        filter: Document,
+        projection: Document,
+        limit: i64,
+    ) -> Result<Vec<RawDocumentBuf>, Stop> {
+        let find = FindOptions::builder().projection(projection).limit(limit).build();
+        self.read(collection, filter, find).await
+    }
+
+    /// The ids of what matches, the oldest `limit` by `at`.
+    pub(crate) async fn oldest(
+        &mut self,
+        collection: &str,
+        filter: Document,
+        limit: i64,
+    ) -> Result<Vec<RawDocumentBuf>, Stop> {
+        let find =
+            FindOptions::builder().projection(doc! { "_id": 1 }).sort(doc! { "at": 1 }).limit(limit).build();
+        self.read(collection, filter, find).await
+    }
+
+    async fn read(
+        &mut self,
+        collection: &str,
+        filter: Document,
+        find: FindOptions,
+    ) -> Result<Vec<RawDocumentBuf>, Stop> {
+        self.call.check()?;
+        let (store, call) = (self.store, self.call);
+        let id = self.session.id().clone();
+        let found = store.database.collection::<RawDocumentBuf>(collection);
+        let read = async {
+            let find = found.find(filter).with_options(find).max_time(store.max_time(call));
+            let mut cursor = find.session(&mut self.session).await?;
+            cursor.stream(&mut self.session).try_collect().await
+        };
+        store.stoppable(call, &id, read).await.map_err(stopped)
+    }
+
+    /// Commits what went well, and takes back what did not.
+    async fn finish<T>(&mut self, done: Result<T, Stop>) -> Result<T, Stop> {
+        let finished = match done {
+            Ok(output) => self.commit().await.map(|()| output),
+            Err(stop) => Err(stop),
+        };
+        if finished.is_err() {
+            self.abort().await;
+        }
+        finished
+    }
+
+    async fn commit(&mut self) -> Result<(), Stop> {
+        if !self.call.hold() {
+            self.call.check()?;
+        }
+        for attempt in 0.. {
+            let error = match self.session.commit_transaction().await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            if !error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT) {
+                self.call.unhold();
+                return Err(stopped(error));
+            }
+            let unknown = || Error::Unknown(format!("the commit was not answered: {}", told(error.clone())));
+            let most = Duration::from_millis(2 << attempt.min(7));
+            if attempt >= COMMIT_ATTEMPTS_MAX || self.call.context().sleep(most).await.is_err() {
+                return Err(Stop::Failed(unknown()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes back all of it. A server that cannot be told takes it back by itself, with the session's end.
+    pub(crate) async fn abort(&mut self) {
+        if let Err(error) = self.session.abort_transaction().await {
+            tracing::debug!(%error, "a transaction could not be taken back, and ends with its session");
+        }
+    }
+}
+
+/// How often a commit whose outcome was not seen is asked for again.
+const COMMIT_ATTEMPTS_MAX: u32 = 12;
+
+/// How many documents a command concerned, by its reply.
+fn written(reply: &Document) -> Result<usize, Stop> {
+    if let Some(refused) = refused(reply) {
+        return Err(match refused.get_i32("code") {
+            Ok(DUPLICATE_KEY) => Stop::Unmet,
+            Ok(WRITE_CONFLICT) => Stop::Again,
+            _ => Stop::Failed(Error::Unusable(format!("the server refused a write: {refused}"))),
+        });
+    }
+    Ok(match reply.get("n") {
+        Some(Bson::Int32(count)) => usize::try_from(*count).unwrap_or(0),
+        Some(Bson::Int64(count)) => usize::try_from(*count).unwrap_or(0),
+        _ => 0,
+    })
+}
+
+/// The first statement of a command that was refused.
+pub(crate) fn refused(reply: &Document) -> Option<&Document> {
+    reply.get_array("writeErrors").ok()?.first()?.as_document()
+}
+
+/// Raw bytes of a document that was made here.
+pub(crate) fn raw(document: &Document) -> Result<RawDocumentBuf> {
+    RawDocumentBuf::try_from(document).map_err(|error| Error::Unusable(error.to_string()))
+}

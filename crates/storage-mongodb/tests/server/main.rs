@@ -1,0 +1,15 @@
+//! The MongoDB adapter over a server, at `STAFFA_TEST_MONGODB`.
+#![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test stands outside of the service, and drives the runtime itself"
+)]
+
+mod conformance;
+
+/// The URL of the server.
+fn url() -> String {
+    std::env::var("STAFFA_TEST_MONGODB").expect(
+        "STAFFA_TEST_MONGODB is the URL of a MongoDB server; `cargo xtask test` runs these tests with one",
+    )
+}
