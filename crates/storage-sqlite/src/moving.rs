@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, params_from_iter};
 use serde_json::{Value, json};
 use staffa_context::{Context, Timestamp};
-use staffa_storage::{Error, Event, Exported, Kept, Mark, Moving, Part, Record, Result, Section, Seen};
+use staffa_storage::{Error, Event, Exported, Kept, Mark, Moving, Part, Record, Result, Row, Section, Seen};
 
 use crate::call::Call;
 use crate::commit::{Changes, Unit};
@@ -163,13 +163,13 @@ fn rows(connection: &Connection, table: &Table, after: Option<&Part>, limit: usi
     let mut rows = statement.query(params_from_iter(after.map(Column))).map_err(told)?;
     let (mut records, mut last) = (Vec::new(), None);
     while let Some(row) = rows.next().map_err(told)? {
-        let (id, shape, found) = seen(row, table)?;
+        let (id, found) = seen(row, table)?;
         last = Some(id_to_store(&id));
         records.push(match found {
-            Seen::Row(row) => {
-                Record::Row { id, version: row.version, shape, document: Some(row.document.value()?) }
+            Seen::Row(Row { version, shape, document, .. }) => {
+                Record::Row { id, version, shape, document: Some(document.value()?) }
             }
-            Seen::Absent { last } => Record::Row { id, version: last, shape, document: None },
+            Seen::Absent { last } => Record::Row { id, version: last, shape: 1, document: None },
         });
     }
     Ok(page(records, limit, last))

@@ -74,13 +74,13 @@ pub(crate) fn entity(row: &rusqlite::Row<'_>, table: &Table) -> Result<Row> {
     read().map_err(|error| Error::Unusable(format!("the row of {} {id} is damaged: {error}", table.kind)))
 }
 
-/// What is in a row whose first columns are id, version, shape and document: its id, shape, and the entity or its trace.
-pub(crate) fn seen(row: &rusqlite::Row<'_>, table: &Table) -> Result<(Part, u32, Seen)> {
+/// What is in a row whose first columns are id, version, shape and document: its id, and the entity or its trace.
+pub(crate) fn seen(row: &rusqlite::Row<'_>, table: &Table) -> Result<(Part, Seen)> {
     if row.get_ref(3).map_err(told)? != ValueRef::Null {
         let entity = entity(row, table)?;
-        return Ok((entity.id.clone(), entity.shape, Seen::Row(entity)));
+        return Ok((entity.id.clone(), Seen::Row(entity)));
     }
-    let read = || Ok((part(row, 0, table.id)?, row.get(2)?, Seen::Absent { last: row.get(1)? }));
+    let read = || Ok((part(row, 0, table.id)?, Seen::Absent { last: row.get(1)? }));
     read().map_err(told)
 }
 

@@ -121,7 +121,7 @@ impl Sqlite {
     ///
     /// # Errors
     ///
-    /// As [`Sqlite::read`]; nothing happened. [`staffa_storage::Error::Unknown`] when the outcome of the commit was not seen.
+    /// As [`Sqlite::read`], and [`staffa_storage::Error::Frozen`]; nothing happened. [`staffa_storage::Error::Unknown`] when the outcome of the commit was not seen.
     pub async fn write<T, F>(&self, ctx: &Context, work: F) -> Result<T>
     where
         T: Send + 'static,
@@ -313,7 +313,7 @@ fn find(connection: &Connection, table: &Table, id: &Part) -> Result<Seen> {
     let mut rows = statement.query([Column(id)]).map_err(told)?;
     match rows.next().map_err(told)? {
         None => Ok(Seen::Absent { last: 0 }),
-        Some(row) => seen(row, table).map(|(_, _, seen)| seen),
+        Some(row) => seen(row, table).map(|(_, seen)| seen),
     }
 }
 

@@ -1,10 +1,15 @@
 /// What an adapter does when the store lacks what the schemas ask for.
+///
+/// An adapter that is opened with a choice gives two functions beside its `open`, of the same arguments: `plan(…, contract)`
+/// tells the [`Step`]s that are missing and changes nothing; `migrate(…, contract, observe)` does them, and waits until every index
+/// is whole. Neither contracts unless it is told to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Migrate {
     /// It adds what is missing, beside writers and other processes that do the same.
     #[default]
     Apply,
-    /// It changes no schema: [`crate::Error::Unusable`] says what is missing.
+    /// It changes no schema: [`crate::Error::Unusable`] says what is missing. Keys of rows that an older binary wrote are still
+    /// made.
     Check,
 }
 

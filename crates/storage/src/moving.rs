@@ -8,6 +8,16 @@ use crate::{Event, Kept, Part, Result, Store};
 /// rest, page by page.
 ///
 /// A store is opened for it beside the service that owns it, which may go on.
+///
+/// # The contract
+///
+/// - A pause MUST be at rest in the store, and every transaction that writes MUST read it before it writes: at no other time
+///   is it known to hold. Who sets it MUST wait, within its context, for those that read it before; if it cannot,
+///   [`crate::Error::Ended`] or [`crate::Error::Unavailable`] MAY leave the store paused or not, and the caller says it again.
+/// - A pause holds back writing through a port of one's own, too, as far as it goes through the adapter.
+/// - What keeps the store in shape MAY go on (a backfill of keys), as long as no record of an export changes by it.
+/// - What comes out of an export goes into any other adapter's import as it is, and comes out of it as the same: values,
+///   versions, shapes, microseconds, and the order of one entity's events.
 #[async_trait]
 pub trait Moving: Store {
     /// Pauses or resumes all writing to the store, by every process, until it is said otherwise; both may be said twice.
@@ -31,8 +41,12 @@ pub trait Moving: Store {
         limit: usize,
     ) -> Result<Exported>;
 
-    /// Writes records of one section as they are, all or none of a call. One that is there already is replaced, so that a call may be
-    /// repeated. The keys of rows are made anew, and unique ones are checked.
+    /// Writes records of one section as they are, all or none of a call. One that is there already (the id of a row or an
+    /// event, the scope and key of a kept record) is replaced, so that a call may be repeated; an event keeps its place. The keys of rows
+    /// are made anew, and unique ones are checked: [`crate::Error::Duplicate`]. A row of a newer shape than the binary's is
+    /// [`crate::Error::NewerShape`], and one of another section [`crate::Error::Unusable`].
+    ///
+    /// Its outcome may be [`crate::Error::Unknown`], as a commit's: repeat it.
     async fn import(&self, ctx: &Context, section: Section, records: Vec<Record>) -> Result<()>;
 }
 
@@ -69,7 +83,7 @@ pub enum Record {
         id: Part,
         /// Its version, or that of its deletion.
         version: i64,
-        /// The shape of its document.
+        /// The shape of its document; 1 once it was deleted.
         shape: u32,
         /// The document; `None` once it was deleted.
         document: Option<Value>,

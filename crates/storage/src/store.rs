@@ -122,13 +122,14 @@ pub trait Store: Send + Sync + 'static {
     async fn mark_sent(&self, ctx: &Context, events: &[Uuid]) -> Result<()>;
 
     /// Removes kept records and sent events whose `at` is before this time, at most `limit` of each, oldest first;
-    /// gives how many went. It MUST NOT remove an unsent event.
+    /// gives how many went. It MUST NOT remove an unsent event. (They live for 7 days, unless a service says otherwise.)
     async fn sweep(&self, ctx: &Context, before: Timestamp, limit: usize) -> Result<usize>;
 
-    /// Whether the store can serve now: what readiness asks.
+    /// Whether the store can serve now: what readiness asks. [`crate::Error::Unavailable`] also while an index is not whole.
+    /// A frozen store can. Cancel-safe.
     async fn ping(&self, ctx: &Context) -> Result<()>;
 
-    /// Waits for what was accepted and closes. Later calls are [`crate::Error::Unavailable`]; closing again does
+    /// Waits for what was accepted, within the context, and closes. Later calls are [`crate::Error::Unavailable`]; closing again does
     /// nothing.
     async fn close(&self, ctx: &Context) -> Result<()>;
 }

@@ -30,8 +30,8 @@ impl dyn Store {
 ///
 /// Nothing reaches the store before [`Unit::commit`]; dropping a unit forgets it. [`Unit::insert`], [`Unit::update`],
 /// [`Unit::delete`], [`Unit::emit`] and [`Unit::answer`] never fail: what no store takes (a NaN, a U+0000, a second
-/// write of one entity) is reported by `commit`. At most 1,000 writes and 1,000 events; an entity is written at most
-/// once.
+/// write of one entity) is reported by `commit`. At most 1,000 writes, 1,000 events and 1,000 entities that
+/// [`Unit::get`] remembers; an entity is written at most once.
 #[must_use = "a unit does nothing until it is committed"]
 pub struct Unit<'a> {
     store: &'a dyn Store,
@@ -52,7 +52,7 @@ struct Emitted {
 }
 
 impl Unit<'_> {
-    /// The most writes, and the most events, of one unit.
+    /// The most writes, the most events, and the most remembered entities of one unit.
     pub const LEN_MAX: usize = 1_000;
 
     /// The entity with this id as the store has it; changes of this unit do not show.
@@ -61,13 +61,17 @@ impl Unit<'_> {
     ///
     /// # Errors
     ///
-    /// Those of [`crate::Repository::find`]; [`Error::Conflict`] when the unit saw it in another version before.
+    /// Those of [`crate::Repository::find`]; [`Error::Conflict`] when the unit saw it in another version before;
+    /// [`Error::Invalid`] for more entities than a unit remembers.
     pub async fn get<E: Entity>(
         &mut self,
         ctx: &Context,
         id: impl Borrow<E::Id> + Send,
     ) -> Result<Option<Versioned<E>>> {
         let id = entity::id::<E>(id.borrow())?;
+        if self.seen.len() == Self::LEN_MAX && !self.seen.contains_key(&(E::KIND, id.clone())) {
+            return Err(Error::invalid("unit", format!("more than {} remembered entities", Self::LEN_MAX)));
+        }
         let seen = self.store.get(ctx, E::KIND, &id).await?;
         let expect = match &seen {
             Seen::Row(row) => Expect::Version(row.version),

@@ -7,5 +7,6 @@
 
 mod broken;
 mod core;
+mod limits;
 mod values;
 mod wire;
