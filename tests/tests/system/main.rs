@@ -25,4 +25,5 @@ mod replay;
 mod shop;
 mod soon;
 mod space;
+mod stores;
 mod traces;

@@ -148,7 +148,7 @@ fn services_that_are_not_there_or_not_apart() {
     for (alone, other) in [("orders", "inventory"), ("inventory", "orders")] {
         let ended = Shop::refused(&data, &["--service", alone]);
         let why = format!("{alone} and {other} are joined by events");
-        ended.refused(&[&why, "no bus between processes yet", &format!("--service {alone},{other}")]);
+        ended.refused(&[&why, "--bus nats://", &format!("--service {alone},{other}")]);
         assert_eq!(ended.code, Some(2), "{ended:?}");
     }
     let lost = Shop::refused(&data, &["--service", "quote"]);

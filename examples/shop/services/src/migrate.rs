@@ -63,5 +63,6 @@ fn line(service: &str, step: &Step) -> String {
         Phase::Backfill => "backfill",
         Phase::Contract => "contract",
     };
-    format!("-- {service}: {phase}\n{}", step.statement.trim())
+    let statement = step.statement.trim().trim_end_matches(';');
+    format!("-- {service}: {phase}\n{statement};")
 }

@@ -17,6 +17,7 @@ mod basket;
 mod behind;
 mod catalogue;
 mod dom;
+mod keep;
 mod order;
 mod panic;
 mod worker;
@@ -36,6 +37,7 @@ struct Page {
     banner: RefCell<banner::Banner>,
     catalogue: RefCell<catalogue::Catalogue>,
     basket: RefCell<basket::State>,
+    keep: RefCell<keep::State>,
     order: RefCell<order::State>,
     behind: RefCell<behind::Look>,
 }
@@ -56,10 +58,12 @@ pub fn start() {
         banner: RefCell::default(),
         catalogue: RefCell::default(),
         basket: RefCell::default(),
+        keep: RefCell::default(),
         order: RefCell::default(),
         behind: RefCell::default(),
     });
     page.lay_out();
+    page.start(async |page| page.open_basket().await);
     page.browse();
     page.list_orders();
     PAGE.set(Some(page));
@@ -103,6 +107,7 @@ impl Page {
             ("change" | "input", "quantity") => self.set_quantity(with, value),
             ("change", "terms") => self.set_terms(),
             ("input", "units") => self.show_units(value),
+            ("show", _) => self.look_up(),
             _ => {}
         }
     }

@@ -59,6 +59,11 @@ for (const kind of ["click", "change", "input", "submit"]) {
   });
 }
 
+// Another tab may have changed what this one shows.
+addEventListener("visibilitychange", () => {
+  if (!document.hidden && document.body.dataset.ready === "yes") on("show", "", "", "");
+});
+
 function stopped(words) {
   const banner = byId("stopped");
   if (!banner.hidden) return;

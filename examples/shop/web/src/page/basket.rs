@@ -9,7 +9,7 @@ use shop_core::{Basket, PriceList, Quote, QuoteError};
 use staffa_context::{Context, Fail, Kind};
 
 use super::{InHand, PATIENCE, Page, dom};
-use crate::basket::Contents;
+use crate::basket::{Contents, Edit};
 use crate::boxes::{self, Look};
 use crate::html::Html;
 use crate::{products, quoted, text, work};
@@ -17,7 +17,7 @@ use crate::{products, quoted, text, work};
 /// The basket and what it comes to.
 #[derive(Default)]
 pub(super) struct State {
-    contents: Contents,
+    pub(super) contents: Contents,
     /// The prices that were fetched last; they may lack a product that was added since.
     prices: Option<PriceList>,
     /// What the basket as it is comes to; none while that is computed, or when it has no quote.
@@ -55,7 +55,7 @@ impl Page {
                     &[&text::grouped(quantity.unsigned_abs()), " × ", &product.description, " added"]
                         .concat(),
                 );
-                self.basket.borrow_mut().contents.add(product, quantity);
+                self.edit(Edit::Add(product, quantity));
                 self.show_basket();
                 self.changed("add to the basket");
             }
@@ -65,7 +65,7 @@ impl Page {
     }
 
     pub(super) fn remove(self: &Rc<Self>, code: &str) {
-        self.basket.borrow_mut().contents.remove(code);
+        self.edit(Edit::Remove(code.to_owned()));
         self.show_basket();
         dom::focus("basket-title");
         self.changed("remove from the basket");
@@ -74,7 +74,7 @@ impl Page {
     pub(super) fn set_quantity(self: &Rc<Self>, code: &str, typed: &str) {
         match products::quantity(typed) {
             Ok(quantity) => {
-                self.basket.borrow_mut().contents.set(code, quantity);
+                self.edit(Edit::Set(code.to_owned(), quantity));
                 self.changed("change a quantity");
             }
             Err(words) => self.show_no_quote(words),
@@ -82,21 +82,14 @@ impl Page {
     }
 
     pub(super) fn set_terms(self: &Rc<Self>) {
-        {
-            let contents = &mut self.basket.borrow_mut().contents;
-            contents.country = dom::value("country");
-            contents.coupon = dom::value("coupon");
-        }
+        self.edit(Edit::Terms(dom::value("country"), dom::value("coupon")));
         self.changed("change country or coupon");
     }
 
     /// Empties the basket once it is ordered.
-    pub(super) fn empty_basket(&self) {
-        {
-            let mut state = self.basket.borrow_mut();
-            state.contents.lines.clear();
-            state.quote = None;
-        }
+    pub(super) fn empty_basket(self: &Rc<Self>) {
+        self.edit(Edit::Empty);
+        self.basket.borrow_mut().quote = None;
         self.show_basket();
     }
 
@@ -105,8 +98,14 @@ impl Page {
         self.basket.borrow().contents.basket()
     }
 
+    pub(super) fn show_terms(&self) {
+        let contents = &self.basket.borrow().contents;
+        dom::set_value("country", &contents.country);
+        dom::set_value("coupon", &contents.coupon);
+    }
+
     /// Lines and what is around them; the quote comes by itself.
-    fn show_basket(&self) {
+    pub(super) fn show_basket(&self) {
         let state = self.basket.borrow();
         dom::fill("basket-lines", &state.contents.html());
         let is_empty = state.contents.lines.is_empty();
@@ -120,7 +119,7 @@ impl Page {
     }
 
     /// The basket is another: what was computed for the one before no longer counts.
-    fn changed(self: &Rc<Self>, name: &'static str) {
+    pub(super) fn changed(self: &Rc<Self>, name: &'static str) {
         let ctx = {
             let mut state = self.basket.borrow_mut();
             state.quote = None;

@@ -1,0 +1,108 @@
+//! The basket at rest: in the browser's IndexedDB, which all tabs of the shop share, or in memory where there is none.
+use std::rc::Rc;
+use std::sync::Arc;
+
+use staffa_storage::{Error, Schema, Store};
+use staffa_storage_indexeddb::{Durability, IndexedDb, Options};
+
+use super::{PATIENCE, Page, dom};
+use crate::basket::{Contents, Edit, keep};
+
+/// The database of this origin.
+const DATABASE: &str = "shop";
+
+/// Where the basket is kept, and what is not kept yet.
+#[derive(Default)]
+pub(super) struct State {
+    /// None until it is open.
+    store: Option<Arc<dyn Store>>,
+    /// The basket where none is kept yet.
+    fresh: Contents,
+    waiting: Vec<Edit>,
+    is_busy: bool,
+}
+
+impl Page {
+    /// Finds the basket of the last visit.
+    pub(super) async fn open_basket(self: &Rc<Self>) {
+        let ctx = self.quiet.with_timeout(PATIENCE);
+        self.keep.borrow_mut().fresh = self.basket.borrow().contents.clone();
+        // What is in a basket is worth no wait for the disk.
+        let options = Options { durability: Durability::Relaxed, ..Options::default() };
+        match IndexedDb::open(&ctx, DATABASE, options, vec![Schema::of::<Contents>()]).await {
+            Ok(store) => self.keep.borrow_mut().store = Some(store),
+            Err(error) => self.keep_in_memory(&error),
+        }
+        self.save().await;
+    }
+
+    /// Changes the basket here at once, and where it is kept as soon as that can be.
+    pub(super) fn edit(self: &Rc<Self>, edit: Edit) {
+        self.basket.borrow_mut().contents.edit(std::slice::from_ref(&edit));
+        self.keep.borrow_mut().waiting.push(edit);
+        self.look_up();
+    }
+
+    /// Keeps what waits, and looks what other tabs have made of the basket.
+    pub(super) fn look_up(self: &Rc<Self>) {
+        self.start(async |page| page.save().await);
+    }
+
+    async fn save(self: &Rc<Self>) {
+        while let Some((store, fresh, edits)) = self.take_up() {
+            let ctx = self.quiet.with_timeout(PATIENCE);
+            let kept = keep(&ctx, &store, &edits, &fresh).await;
+            self.keep.borrow_mut().is_busy = false;
+            match kept {
+                Ok(contents) => self.show_kept(contents),
+                Err(error) => self.keep_in_memory(&error),
+            }
+            if self.keep.borrow().waiting.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// What is to be kept and where, if the store is open and nobody is at it.
+    fn take_up(&self) -> Option<(Arc<dyn Store>, Contents, Vec<Edit>)> {
+        let mut keep = self.keep.borrow_mut();
+        if keep.is_busy {
+            return None;
+        }
+        let store = keep.store.clone()?;
+        keep.is_busy = true;
+        Some((store, keep.fresh.clone(), std::mem::take(&mut keep.waiting)))
+    }
+
+    /// Shows the basket as it is kept, if that is not what is shown already.
+    fn show_kept(self: &Rc<Self>, mut contents: Contents) {
+        contents.edit(&self.keep.borrow().waiting);
+        {
+            let shown = &mut self.basket.borrow_mut().contents;
+            if *shown == contents {
+                return;
+            }
+            *shown = contents;
+        }
+        self.show_terms();
+        self.show_basket();
+        self.changed("find the basket");
+    }
+
+    /// From now on the basket as it is lives as long as the page.
+    fn keep_in_memory(&self, why: &Error) {
+        let words = match why {
+            Error::Unavailable(words) | Error::Unusable(words) => words.clone(),
+            other => other.to_string(),
+        };
+        dom::set_text(
+            "basket-kept",
+            &["The basket is kept until this page is closed, since ", &words, "."].concat(),
+        );
+        dom::show("basket-kept", true);
+        let mut keep = self.keep.borrow_mut();
+        keep.fresh = self.basket.borrow().contents.clone();
+        keep.waiting.clear();
+        keep.store = None;
+    }
+}
