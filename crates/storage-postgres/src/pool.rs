@@ -1,0 +1,125 @@
+//! The connections of a store.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, PoolError, RecyclingMethod, Runtime, Timeouts};
+use staffa_context::Context;
+use staffa_storage::{Error, Result};
+use tokio::sync::Notify;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::error::{may_pass, told_of_connecting};
+use crate::options::Options;
+use crate::session::Session;
+use crate::url::Target;
+
+/// How long a connection may take to be made: to reach the server, agree on TLS and log in.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long to wait before a server that was not there is tried again.
+const CONNECT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Connections that operations take one by one.
+pub(crate) struct Pool {
+    pool: deadpool_postgres::Pool,
+    tls: MakeRustlsConnect,
+    cache: usize,
+    crew: Arc<Crew>,
+}
+
+impl Pool {
+    /// A pool that has no connection yet.
+    pub(crate) fn new(target: &Target, options: &Options) -> Result<Self> {
+        let tls = MakeRustlsConnect::new(target.tls.clone());
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(target.config.clone(), tls.clone(), recycling);
+        let pool = deadpool_postgres::Pool::builder(manager)
+            .max_size(options.connections_max.max(2))
+            .timeouts(Timeouts { create: Some(CONNECT_TIMEOUT), ..Timeouts::default() })
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|error| Error::Unusable(error.to_string()))?;
+        let cache = if target.pooled { 0 } else { options.statement_cache };
+        Ok(Self { pool, tls, cache, crew: Arc::default() })
+    }
+
+    /// The same pool, whose sessions prepare no statements.
+    pub(crate) fn without_statements(self) -> Self {
+        Self { cache: 0, ..self }
+    }
+
+    /// A connection, waited for within the context.
+    pub(crate) async fn session(&self, ctx: &Context) -> Result<Session> {
+        let object = ctx.run(self.pool.get()).await?.map_err(|error| told_of_pool(&error))?;
+        Ok(Session::new(object, self.tls.clone(), self.cache, Arc::clone(&self.crew)))
+    }
+
+    /// The same from a server that may be starting: tried again for so long.
+    pub(crate) async fn first_session(&self, ctx: &Context, wait: Duration) -> Result<Session> {
+        let waiting = ctx.with_timeout(wait);
+        loop {
+            let error = match ctx.run(self.pool.get()).await? {
+                Ok(object) => {
+                    return Ok(Session::new(object, self.tls.clone(), self.cache, Arc::clone(&self.crew)));
+                }
+                Err(error) => error,
+            };
+            let passing = matches!(&error, PoolError::Backend(error) if may_pass(error));
+            if !passing || waiting.sleep(CONNECT_PAUSE).await.is_err() {
+                ctx.check()?;
+                return Err(told_of_pool(&error));
+            }
+        }
+    }
+
+    /// Ends what is idle, and waits for what is not.
+    pub(crate) async fn close(&self, ctx: &Context) -> Result<()> {
+        self.pool.close();
+        ctx.run(self.crew.all_back()).await?;
+        Ok(())
+    }
+
+
+    /// Connections that it has now.
+    pub(crate) fn size(&self) -> usize {
+        self.pool.status().size
+    }
+}
+
+fn told_of_pool(error: &PoolError) -> Error {
+    match error {
+        PoolError::Closed => Error::Unavailable("the store is closed".into()),
+        PoolError::Backend(error) => told_of_connecting(error),
+        other => Error::Unavailable(format!("the server cannot be reached: {other}")),
+    }
+}
+
+/// Counts the sessions that are out.
+#[derive(Default)]
+pub(crate) struct Crew {
+    out: AtomicUsize,
+    back: Notify,
+}
+
+impl Crew {
+    pub(crate) fn leave(&self) {
+        self.out.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn come_back(&self) {
+        if self.out.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.back.notify_waiters();
+        }
+    }
+
+    async fn all_back(&self) {
+        loop {
+            let back = self.back.notified();
+            if self.out.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            back.await;
+        }
+    }
+}

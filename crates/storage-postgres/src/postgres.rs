@@ -1,0 +1,603 @@
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::future::join;
+use staffa_context::{BoxFuture, Cancel, Cause, Context, Timestamp};
+use staffa_storage::{
+    Backlog, By, Commit, Error, Event, Found, Kept, Migrate, Part, Phase, Result, Scan, Schema, Seen, Step,
+    Store, Unsent,
+};
+use tokio::sync::{Notify, watch};
+use tokio_postgres::{Client, Row};
+use uuid::Uuid;
+
+use crate::build::{self, Builder};
+use crate::call::{Call, Work};
+use crate::careful::careful;
+use crate::commit::{Changes, Common, Tried, quick};
+use crate::error::{is_in_the_way, told};
+use crate::options::Options;
+use crate::pool::Pool;
+use crate::row::{Json, Param, get, shape};
+use crate::session::{Session, Sql, Step as Stage, Told, together};
+use crate::table::{Table, Tables, quoted};
+use crate::watch::{Meters, Operation};
+use crate::{backfill, connection, kept, outbox, scan, schema};
+
+/// How often what writes to the outbox alone is run again that the server found in another's way.
+const ATTEMPTS_MAX: usize = 5;
+/// How often a read keys the rows that an older binary goes on writing, before it says that it cannot.
+const KEYINGS_MAX: usize = 10;
+
+/// A store in one schema of a PostgreSQL database, which several processes may share.
+///
+/// Each operation has a connection of the pool for itself. Dropping its future, or the end of its context, cancels its
+/// statement on the server; the connection goes back once that is certain, and is closed otherwise. A commit that was dropped may
+/// happen. Dropping the store closes what is idle; [`Store::close`] waits for the rest.
+pub struct Postgres {
+    pub(crate) inner: Arc<Inner>,
+    meters: Meters,
+    builder: Cancel,
+}
+
+/// What outlives an operation's caller.
+pub(crate) struct Inner {
+    pub(crate) pool: Pool,
+    pub(crate) options: Options,
+    pub(crate) tables: Tables,
+    pub(crate) common: Common,
+    schemas: Vec<Schema>,
+    /// Wakes the builder.
+    stale: Notify,
+}
+
+impl Postgres {
+    /// Opens the store in the schema of [`Options::schema`] on the server of `url`, made if there is none, and brings it to what
+    /// `schemas` say. New indexes are built beside those who write; what is not whole after [`Options::build_wait`] is built on
+    /// in the background, by one process at a time.
+    ///
+    /// `url` is `postgres://user:password@host:port/database?…` as providers print it: with `sslmode` up to `verify-full`,
+    /// `sslrootcert` (a file, or `system`), several hosts, `target_session_attrs`, `channel_binding`, `connect_timeout`, `options`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] when the server is away; [`Error::Unusable`] in words that say what to do, for a URL, user,
+    /// database or server that cannot be used, a schema with somebody else's tables in it, schemas that do not fit, and what is missing
+    /// when [`Options::migrate`] is [`Migrate::Check`]; [`Error::Duplicate`] and [`Error::NewerShape`] for rows that a new index
+    /// cannot take; [`Error::Ended`].
+    pub async fn open(ctx: &Context, url: &str, options: Options, schemas: Vec<Schema>) -> Result<Arc<Self>> {
+        ctx.check()?;
+        Schema::check(&schemas)?;
+        let pool = connection::reach(ctx, url, &options).await?;
+        let session = pool.session(ctx).await?;
+        let plan = match options.migrate {
+            Migrate::Apply => build::expand(ctx, &session, &options.schema, &schemas).await?,
+            Migrate::Check => checked(&session, &options.schema, &schemas).await?,
+        };
+        drop(session);
+        let space = quoted(&options.schema);
+        let tables = schemas.iter().map(|schema| {
+            let lines = plan.lines.get(schema.kind).cloned().unwrap_or_default();
+            Ok(Arc::new(Table::new(&space, schema, &lines)?))
+        });
+        let tables = Tables::new(tables.collect::<Result<Vec<_>>>()?);
+        let meters = Meters::new(ctx, schemas.iter().map(|schema| schema.kind));
+        let common = Common::new(&space);
+        let inner = Arc::new(Inner { pool, options, tables, common, schemas, stale: Notify::new() });
+        let (background, builder) = ctx.shielded().with_cancel();
+        let store = Arc::new(Self { inner: Arc::clone(&inner), meters, builder });
+        store.inner.first_build(ctx, background).await?;
+        Ok(store)
+    }
+
+    /// Reads with SQL of one's own, in a transaction that only reads. The server stops the statement when the context ends or the
+    /// future is dropped.
+    ///
+    /// `tokio_postgres` is part of this crate's interface on purpose, as [`crate::tokio_postgres`]: a port of one's own is an adapter of
+    /// PostgreSQL, written in its terms. Name tables with their schema: the connection's search path is the server's. Behind a pooler,
+    /// statements that are prepared are good until `work` ends.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Ended`], [`Error::Unavailable`]; [`Error::Unusable`] for an error of the SQL.
+    pub async fn read<T, F>(&self, ctx: &Context, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a Client) -> BoxFuture<'a, std::result::Result<T, tokio_postgres::Error>>
+            + Send
+            + 'static,
+    {
+        self.run(ctx, Operation::Read, "", |session, call| {
+            Box::pin(async move {
+                let begin = begin_reading(&call);
+                let work = session.watched(work(session.client()));
+                let (begun, worked) = join(session.begin(&begin), work).await;
+                let result = begun.and(worked).map_err(|error| told(&error));
+                session.rollback().await;
+                result
+            })
+        })
+        .await
+    }
+
+    /// Writes with SQL of one's own, in a transaction of its own: committed when `work` gives a value and the context has not
+    /// ended, else taken back; `work` must not end the transaction itself. It is refused while the store is frozen. Tables
+    /// whose names begin with `staffa_`, and those of the port's kinds, are the adapter's: they may be read, not written.
+    ///
+    /// # Errors
+    ///
+    /// As [`Postgres::read`]; nothing happened. [`Error::Frozen`]. [`Error::Unknown`] when the outcome of the commit was not seen.
+    pub async fn write<T, F>(&self, ctx: &Context, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a Client) -> BoxFuture<'a, std::result::Result<T, tokio_postgres::Error>>
+            + Send
+            + 'static,
+    {
+        let inner = Arc::clone(&self.inner);
+        self.run(ctx, Operation::Write, "", |session, call| {
+            Box::pin(async move {
+                let begin = inner.common.begin(&call);
+                let work = session.watched(work(session.client()));
+                let (begun, worked) = join(session.begin(&begin), work).await;
+                let worked = begun.and(worked).map_err(|error| told(&error));
+                let value = match worked.and_then(|value| call.hold().map(|()| value)) {
+                    Ok(value) => value,
+                    Err(error) => {
+                        session.rollback().await;
+                        return Err(error);
+                    }
+                };
+                session.commit().await.map_err(|error| crate::commit::told_of_commit(&error))?;
+                Ok(value)
+            })
+        })
+        .await
+    }
+
+    /// Connections that it has now; at most [`Options::connections_max`].
+    pub fn connections(&self) -> usize {
+        self.inner.pool.size()
+    }
+
+    /// Runs an operation on a connection of its own, watched.
+    pub(crate) async fn run<T, F>(
+        &self,
+        ctx: &Context,
+        operation: Operation,
+        about: &'static str,
+        work: F,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(Session, Arc<Call>) -> BoxFuture<'static, Result<T>> + Send,
+    {
+        ctx.check()?;
+        let mut watch = self.meters.watch(ctx, operation, about);
+        let call = Call::new(watch.context().clone());
+        let result = match self.inner.pool.session(call.context()).await {
+            Err(error) => Err(error),
+            Ok(session) => {
+                watch.begin();
+                let stop = session.stop();
+                Work::new(Arc::clone(&call), stop, work(session, call)).answer().await
+            }
+        };
+        watch.end(&result);
+        result
+    }
+
+    /// Runs statements that change the adapter's own tables as one transaction, in one round trip; gives how many rows each
+    /// wrote.
+    async fn change(
+        &self,
+        ctx: &Context,
+        operation: Operation,
+        params: Vec<Vec<Param>>,
+        of: for<'a> fn(&'a Common) -> Vec<&'a Sql>,
+    ) -> Result<Vec<u64>> {
+        let inner = Arc::clone(&self.inner);
+        self.run(ctx, operation, "", |session, call| {
+            Box::pin(async move {
+                for _ in 1..ATTEMPTS_MAX {
+                    match change(&session, &inner.common, &of(&inner.common), &params, &call).await {
+                        Err(error) if is_in_the_way(&error) => call.check()?,
+                        told_of => return told_of.map_err(|error| told(&error)),
+                    }
+                }
+                let last = change(&session, &inner.common, &of(&inner.common), &params, &call).await;
+                last.map_err(|error| told(&error))
+            })
+        })
+        .await
+    }
+}
+
+/// What is missing for these schemas on the server of `url`, and with `contract` what only older binaries need. It reads
+/// and changes nothing.
+///
+/// # Errors
+///
+/// Those of [`Postgres::open`].
+pub async fn plan(
+    ctx: &Context,
+    url: &str,
+    options: &Options,
+    schemas: &[Schema],
+    contract: bool,
+) -> Result<Vec<Step>> {
+    ctx.check()?;
+    Schema::check(schemas)?;
+    let pool = connection::reach(ctx, url, options).await?;
+    let session = pool.session(ctx).await?;
+    let present = schema::inspect(&session, &options.schema).await?;
+    let plan = schema::plan(&present, &options.schema, schemas)?;
+    let space = quoted(&options.schema);
+    let mut steps = plan.steps(&space, contract);
+    let backfills = stale_steps(&session, &present, &plan, &space, schemas).await?;
+    let at = steps.iter().position(|step| step.phase == Phase::Contract).unwrap_or(steps.len());
+    steps.splice(at..at, backfills);
+    Ok(steps)
+}
+
+/// Takes the store on the server of `url` to these schemas, until every index is whole, and with `contract` takes away what
+/// only older binaries need. `observe` is told of each statement. It may be stopped and called again.
+///
+/// # Errors
+///
+/// Those of [`Postgres::open`].
+pub async fn migrate(
+    ctx: &Context,
+    url: &str,
+    options: &Options,
+    schemas: &[Schema],
+    contract: bool,
+    observe: &mut (dyn FnMut(&str) + Send),
+) -> Result<()> {
+    ctx.check()?;
+    Schema::check(schemas)?;
+    let pool = connection::reach(ctx, url, options).await?;
+    let session = pool.session(ctx).await?;
+    let present = schema::inspect(&session, &options.schema).await?;
+    for statement in &schema::plan(&present, &options.schema, schemas)?.expand {
+        observe(statement);
+    }
+    let plan = build::expand(ctx, &session, &options.schema, schemas).await?;
+    let space = quoted(&options.schema);
+    let tables = schemas.iter().map(|schema| {
+        let lines = plan.lines.get(schema.kind).cloned().unwrap_or_default();
+        Ok(Arc::new(Table::new(&space, schema, &lines)?))
+    });
+    let tables = Tables::new(tables.collect::<Result<Vec<_>>>()?);
+    let builder = Builder { pool: &pool, schema: &options.schema, schemas, tables: &tables };
+    builder.run(ctx, observe).await?;
+    if contract {
+        let present = schema::inspect(&session, &options.schema).await?;
+        for statement in schema::plan(&present, &options.schema, schemas)?.contract {
+            ctx.check()?;
+            observe(&statement);
+            session.simple(&statement).await.map_err(|error| told(&error))?;
+        }
+    }
+    drop(session);
+    pool.close(ctx).await
+}
+
+/// A step for each kind whose rows have to be keyed.
+async fn stale_steps(
+    session: &Session,
+    present: &schema::Present,
+    plan: &schema::Plan,
+    space: &str,
+    schemas: &[Schema],
+) -> Result<Vec<Step>> {
+    let mut steps = Vec::new();
+    for schema in schemas.iter().filter(|schema| present.has(schema.kind)) {
+        let lines = plan.lines.get(schema.kind).cloned().unwrap_or_default();
+        let table = Table::new(space, schema, &lines)?;
+        let rows = backfill::count(session, &table, usize::MAX).await?;
+        if rows > 0 {
+            let statement = format!("-- key {rows} rows: UPDATE {} … WHERE {}", table.name, table.is_stale());
+            steps.push(Step { phase: Phase::Backfill, statement });
+        }
+    }
+    Ok(steps)
+}
+
+/// The plan of a store that lacks nothing; rows that a read can key may be there.
+async fn checked(session: &Session, name: &str, schemas: &[Schema]) -> Result<schema::Plan> {
+    let present = schema::inspect(session, name).await?;
+    let plan = schema::plan(&present, name, schemas)?;
+    let mut missing: Vec<String> =
+        plan.steps(&quoted(name), false).into_iter().map(|step| step.statement).collect();
+    if missing.is_empty() {
+        for schema in schemas {
+            let lines = plan.lines.get(schema.kind).cloned().unwrap_or_default();
+            let table = Table::new(&quoted(name), schema, &lines)?;
+            let rows = backfill::count(session, &table, backfill::FEW + 1).await?;
+            if rows > backfill::FEW {
+                missing.push(format!("the keys of more than {} rows of {}", backfill::FEW, schema.kind));
+            }
+        }
+    }
+    if missing.is_empty() {
+        return Ok(plan);
+    }
+    Err(Error::Unusable(format!(
+        "the schema {name} is not what this binary needs, and it is told to change nothing; missing: {}",
+        missing.join("; "),
+    )))
+}
+
+impl Inner {
+    /// Builds what is missing for as long as opening waits, then in the background.
+    async fn first_build(self: &Arc<Self>, ctx: &Context, background: Context) -> Result<()> {
+        let (told, mut first) = watch::channel(None);
+        let inner = Arc::clone(self);
+        let spawner = Arc::clone(&ctx.instruments().spawner);
+        // It ends with its context, which the store ends.
+        let _task = spawner.spawn(Box::pin(async move { inner.keep_building(&background, &told).await }));
+        let waiting = ctx.with_timeout(self.options.build_wait);
+        let outcome = waiting.run(first.wait_for(Option::is_some)).await;
+        ctx.check()?;
+        match outcome {
+            Ok(Ok(outcome)) => outcome.clone().unwrap_or(Ok(())),
+            Ok(Err(_)) => Err(Error::Unavailable("the building of indexes stopped".into())),
+            Err(_) => {
+                tracing::warn!(schema = self.options.schema, "indexes are being built in the background");
+                Ok(())
+            }
+        }
+    }
+
+    async fn keep_building(&self, ctx: &Context, first: &watch::Sender<Option<Result<()>>>) {
+        let schema = &self.options.schema;
+        let builder = Builder { pool: &self.pool, schema, schemas: &self.schemas, tables: &self.tables };
+        loop {
+            let mut observe = |step: &str| tracing::info!(schema, step, "building");
+            let built = match ctx.run(builder.run(ctx, &mut observe)).await {
+                Ok(built) => built,
+                Err(_) => return,
+            };
+            let again = matches!(built, Err(Error::Unavailable(_)));
+            if !again {
+                // Nobody listens once opening has waited long enough.
+                let _ = first.send(Some(built));
+            }
+            let woken = ctx.run(self.stale.notified());
+            let ended = match again {
+                true => ctx.sleep(std::time::Duration::from_secs(1)).await,
+                false => woken.await,
+            };
+            if ended.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Refuses a read by an index that is not whole.
+    async fn check_whole(&self, session: &Session, table: &Table, index: usize) -> Result<()> {
+        if table.progress.is_whole() {
+            return Ok(());
+        }
+        if let Some(error) = table.progress.failed() {
+            return Err(Error::Unavailable(format!(
+                "the indexes of {} cannot be made whole: {error}",
+                table.kind()
+            )));
+        }
+        Err(self.being_built(session, table, index).await?)
+    }
+
+    async fn being_built(&self, session: &Session, table: &Table, index: usize) -> Result<Error> {
+        let left = backfill::count(session, table, usize::MAX).await?;
+        let name = table.indexes.get(index).map_or("", |index| index.schema.name);
+        Ok(Error::Unavailable(format!("the index {}.{name} is being built: {left} rows to go", table.kind())))
+    }
+
+    /// One page; rows that an older binary wrote meanwhile are keyed first, if they are few.
+    async fn page(&self, session: &Session, call: &Call, table: &Table, scan: &Scan) -> Result<Vec<Found>> {
+        let page = scan::Page::new(table, scan)?;
+        if let By::Index(index) = scan.by {
+            self.check_whole(session, table, index).await?;
+        }
+        for _ in 0..KEYINGS_MAX {
+            let rows = session.query(&page.sql, &page.params).await.map_err(|error| told(&error))?;
+            if let Some(found) = page.found(&rows)? {
+                return Ok(found);
+            }
+            call.check()?;
+            if backfill::count(session, table, backfill::FEW + 1).await? > backfill::FEW {
+                break;
+            }
+            while backfill::batch(session, table).await.map_err(unkeyed)? > 0 {
+                call.check()?;
+            }
+        }
+        self.stale.notify_one();
+        let index = if let By::Index(index) = scan.by { index } else { 0 };
+        Err(self.being_built(session, table, index).await?)
+    }
+}
+
+/// A row that an older binary wrote and that has no place in an index: the reader is not who wrote it.
+fn unkeyed(error: Error) -> Error {
+    match error {
+        Error::Duplicate { kind, index } => Error::Unavailable(format!(
+            "an older binary wrote two of {kind} with the same {index}: change one of them"
+        )),
+        other => other,
+    }
+}
+
+fn begin_reading(call: &Call) -> String {
+    match call.context().remaining() {
+        Some(left) => {
+            let millis = (left.as_millis() + 20).min(2_000_000_000);
+            format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {millis}")
+        }
+        None => "BEGIN READ ONLY".into(),
+    }
+}
+
+async fn change(
+    session: &Session,
+    common: &Common,
+    statements: &[&Sql],
+    params: &[Vec<Param>],
+    call: &Call,
+) -> Told<Vec<u64>> {
+    let mut ready = Vec::with_capacity(statements.len());
+    for sql in statements {
+        ready.push(session.ready(sql).await?);
+    }
+    let begin = common.begin(call);
+    let mut steps: Vec<Stage<'_, Told<u64>>> =
+        vec![Box::pin(async { session.begin(&begin).await.map(|()| 0) })];
+    for (ready, params) in ready.iter().zip(params) {
+        steps.push(Box::pin(session.execute(ready, params)));
+    }
+    steps.push(Box::pin(async { session.commit().await.map(|()| 0) }));
+    let mut wrote: Vec<u64> = together(steps).await.into_iter().collect::<Told<_>>()?;
+    wrote.pop();
+    wrote.remove(0);
+    Ok(wrote)
+}
+
+#[async_trait]
+impl Store for Postgres {
+    async fn get(&self, ctx: &Context, kind: &'static str, id: &Part) -> Result<Seen> {
+        let (table, id) = (Arc::clone(self.inner.tables.of(kind)?), id.clone());
+        self.run(ctx, Operation::Get, kind, |session, _| {
+            Box::pin(async move {
+                let rows = session.query(&table.get, &[Param::from(&id)]).await;
+                seen(rows.map_err(|error| told(&error))?.first(), id)
+            })
+        })
+        .await
+    }
+
+    async fn scan(&self, ctx: &Context, scan: Scan) -> Result<Vec<Found>> {
+        let (inner, kind) = (Arc::clone(&self.inner), scan.kind);
+        let table = Arc::clone(inner.tables.of(kind)?);
+        self.run(ctx, Operation::Scan, kind, |session, call| {
+            Box::pin(async move { inner.page(&session, &call, &table, &scan).await })
+        })
+        .await
+    }
+
+    async fn commit(&self, ctx: &Context, commit: Commit) -> Result<()> {
+        let about = commit.writes.first().map_or("", |write| write.kind);
+        let changes = Changes::of(commit, &self.inner.tables)?;
+        let inner = Arc::clone(&self.inner);
+        self.run(ctx, Operation::Commit, about, |session, call| {
+            Box::pin(async move {
+                match quick(&session, &changes, &inner.common, &call).await? {
+                    Tried::Done => Ok(()),
+                    Tried::Refused => careful(&session, &changes, &inner.common, &call).await,
+                }
+            })
+        })
+        .await
+    }
+
+    async fn kept(&self, ctx: &Context, scope: &str, key: &str) -> Result<Option<Kept>> {
+        let (inner, params) = (Arc::clone(&self.inner), [Param::from(scope), Param::from(key)]);
+        self.run(ctx, Operation::Kept, "", |session, _| {
+            Box::pin(async move {
+                let rows = session.query(&inner.common.kept.find, &params).await;
+                rows.map_err(|error| told(&error))?.first().map(kept::record).transpose()
+            })
+        })
+        .await
+    }
+
+    async fn unsent(&self, ctx: &Context, unsent: Unsent<'_>) -> Result<Vec<Event>> {
+        let (inner, params) = (Arc::clone(&self.inner), self.inner.common.outbox.unsent(&unsent).1);
+        self.run(ctx, Operation::Unsent, "", |session, _| {
+            Box::pin(async move {
+                let outbox = &inner.common.outbox;
+                let sql = if params.len() == 2 { &outbox.unsent } else { &outbox.unsent_free };
+                let rows = session.query(sql, &params).await.map_err(|error| told(&error))?;
+                rows.iter().map(outbox::event).collect()
+            })
+        })
+        .await
+    }
+
+    async fn backlog(&self, ctx: &Context, limit: usize) -> Result<Backlog> {
+        let (inner, limit) = (Arc::clone(&self.inner), [Param::Int(outbox::limit(limit))]);
+        self.run(ctx, Operation::Unsent, "", |session, _| {
+            Box::pin(async move {
+                let rows = session.query(&inner.common.outbox.backlog, &limit).await;
+                rows.map_err(|error| told(&error))?.first().map_or(Ok(Backlog::default()), outbox::backlog)
+            })
+        })
+        .await
+    }
+
+    async fn mark_sent(&self, ctx: &Context, events: &[Uuid]) -> Result<()> {
+        let events = events.iter().map(|event| Some(*event)).collect();
+        let params = vec![vec![Param::Uuids(events), Param::Int(ctx.wall().as_micros())]];
+        let of: for<'a> fn(&'a Common) -> Vec<&'a Sql> = |common| vec![&common.outbox.mark_sent];
+        self.change(ctx, Operation::MarkSent, params, of).await.map(drop)
+    }
+
+    async fn sweep(&self, ctx: &Context, before: Timestamp, limit: usize) -> Result<usize> {
+        let params = vec![Param::Int(before.as_micros()), Param::Int(outbox::limit(limit))];
+        let of: for<'a> fn(&'a Common) -> Vec<&'a Sql> =
+            |common| vec![&common.outbox.sweep, &common.kept.sweep];
+        let swept = self.change(ctx, Operation::Sweep, vec![params.clone(), params], of).await?;
+        Ok(swept.into_iter().map(|count| usize::try_from(count).unwrap_or(0)).sum())
+    }
+
+    /// Asks the server whether it takes writes, and whether all indexes are whole.
+    async fn ping(&self, ctx: &Context) -> Result<()> {
+        let inner = Arc::clone(&self.inner);
+        self.run(ctx, Operation::Ping, "", |session, _| {
+            Box::pin(async move {
+                let rows = session.query(&Sql::new("SELECT pg_is_in_recovery()", []), &[]).await;
+                let rows = rows.map_err(|error| told(&error))?;
+                if rows.first().map_or(Ok(false), |row| get(row, 0))? {
+                    return Err(Error::Unavailable("the server is a standby, and takes no writes".into()));
+                }
+                for table in inner.tables.all() {
+                    inner.check_whole(&session, table, 0).await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    async fn close(&self, ctx: &Context) -> Result<()> {
+        ctx.check()?;
+        self.builder.cancel(Cause::cancelled("the store is closed"));
+        self.inner.pool.close(ctx).await
+    }
+}
+
+fn seen(row: Option<&Row>, id: Part) -> Result<Seen> {
+    let Some(row) = row else { return Ok(Seen::Absent { last: 0 }) };
+    let version: i64 = get(row, 0)?;
+    Ok(match get::<Option<Json>>(row, 2)? {
+        None => Seen::Absent { last: version },
+        Some(Json(document)) => {
+            let document = staffa_storage::Document::Text(document);
+            Seen::Row(staffa_storage::Row { id, version, shape: shape(row, 1)?, document })
+        }
+    })
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.builder.cancel(Cause::cancelled("the store was dropped"));
+    }
+}
+
+impl fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Postgres").field("schema", &self.inner.options.schema).finish_non_exhaustive()
+    }
+}

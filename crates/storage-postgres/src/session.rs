@@ -1,0 +1,242 @@
+//! One connection while an operation has it.
+//!
+//! Invariants:
+//! 1. A connection goes back to the pool only if no statement and no transaction of it is under way.
+//! 2. One whose statement was cancelled goes back only if the server said that the cancellation hit that statement: a
+//!    cancellation that came late would hit somebody else's.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use deadpool_postgres::Object;
+use futures_util::TryStreamExt;
+use tokio_postgres::types::Type;
+use tokio_postgres::{CancelToken, Client, Row, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::error::is_cancelled;
+use crate::pool::Crew;
+use crate::row::Param;
+
+/// What a statement of the driver gives.
+pub(crate) type Told<T> = Result<T, tokio_postgres::Error>;
+
+/// The text of a statement with the types of its parameters.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Sql {
+    pub(crate) text: String,
+    pub(crate) types: Vec<Type>,
+}
+
+impl Sql {
+    pub(crate) fn new(text: impl Into<String>, types: impl IntoIterator<Item = Type>) -> Self {
+        Self { text: text.into(), types: types.into_iter().collect() }
+    }
+}
+
+/// A statement that can be run without a word to the server before.
+pub(crate) enum Ready<'a> {
+    Prepared(Statement),
+    Text(&'a Sql),
+}
+
+/// A connection of the pool.
+pub(crate) struct Session {
+    object: Option<Object>,
+    stop: Arc<Stop>,
+    crew: Arc<Crew>,
+    /// Statements that it keeps prepared at most.
+    cache: usize,
+    running: AtomicUsize,
+    open: AtomicBool,
+}
+
+impl Session {
+    pub(crate) fn new(object: Object, tls: MakeRustlsConnect, cache: usize, crew: Arc<Crew>) -> Self {
+        let token = object.cancel_token();
+        let stop = Arc::new(Stop { token, tls, sent: AtomicBool::new(false), heard: AtomicBool::new(false) });
+        crew.leave();
+        let (running, open) = (AtomicUsize::new(0), AtomicBool::new(false));
+        Self { object: Some(object), stop, crew, cache, running, open }
+    }
+
+    /// What stops its statement.
+    pub(crate) fn stop(&self) -> Arc<Stop> {
+        Arc::clone(&self.stop)
+    }
+
+    fn object(&self) -> &Object {
+        // It is taken only when the session is dropped.
+        self.object.as_ref().expect("a session has its connection until it is dropped")
+    }
+
+    /// The driver's own handle.
+    pub(crate) fn client(&self) -> &Client {
+        self.object()
+    }
+
+    /// The statement, prepared if this store prepares any.
+    pub(crate) async fn ready<'a>(&self, sql: &'a Sql) -> Told<Ready<'a>> {
+        if self.cache == 0 {
+            return Ok(Ready::Text(sql));
+        }
+        let cache = &self.object().statement_cache;
+        if cache.size() >= self.cache {
+            cache.clear();
+        }
+        self.watched(self.object().prepare_typed_cached(&sql.text, &sql.types)).await.map(Ready::Prepared)
+    }
+
+    /// The rows that a statement gives.
+    pub(crate) async fn rows(&self, ready: &Ready<'_>, params: &[Param]) -> Told<Vec<Row>> {
+        self.watched(async {
+            let rows = match ready {
+                Ready::Prepared(statement) => self.client().query_raw(statement, params.iter()).await?,
+                Ready::Text(sql) => {
+                    let typed = params.iter().zip(sql.types.iter().cloned());
+                    self.client().query_typed_raw(&sql.text, typed).await?
+                }
+            };
+            rows.try_collect().await
+        })
+        .await
+    }
+
+    /// The same for a statement that is not ready yet.
+    pub(crate) async fn query(&self, sql: &Sql, params: &[Param]) -> Told<Vec<Row>> {
+        let ready = self.ready(sql).await?;
+        self.rows(&ready, params).await
+    }
+
+    /// How many rows a statement wrote.
+    pub(crate) async fn execute(&self, ready: &Ready<'_>, params: &[Param]) -> Told<u64> {
+        self.watched(async {
+            match ready {
+                Ready::Prepared(statement) => self.client().execute_raw(statement, params.iter()).await,
+                Ready::Text(sql) => {
+                    let typed = params.iter().zip(sql.types.iter().cloned());
+                    let rows = self.client().query_typed_raw(&sql.text, typed).await?;
+                    let mut rows = std::pin::pin!(rows);
+                    while rows.try_next().await?.is_some() {}
+                    Ok(rows.rows_affected().unwrap_or(0))
+                }
+            }
+        })
+        .await
+    }
+
+    /// Runs statements without parameters, as text.
+    pub(crate) async fn simple(&self, text: &str) -> Told<()> {
+        self.watched(self.client().batch_execute(text)).await
+    }
+
+    /// Runs the text that begins a transaction; `Session::ended` says that it is over.
+    pub(crate) async fn begin(&self, text: &str) -> Told<()> {
+        self.open.store(true, Ordering::Release);
+        self.simple(text).await
+    }
+
+    /// Commits; also ends a transaction that an error has ended already.
+    pub(crate) async fn commit(&self) -> Told<()> {
+        self.simple("COMMIT").await?;
+        self.ended();
+        Ok(())
+    }
+
+    /// Takes the transaction back. One that cannot be taken back costs the connection, and is then over as well.
+    pub(crate) async fn rollback(&self) {
+        if self.simple("ROLLBACK").await.is_ok() {
+            self.ended();
+        }
+    }
+
+    fn ended(&self) {
+        self.open.store(false, Ordering::Release);
+    }
+
+    /// Notes that a statement is under way, and how it ended.
+    pub(crate) async fn watched<T>(&self, statement: impl Future<Output = Told<T>>) -> Told<T> {
+        self.running.fetch_add(1, Ordering::AcqRel);
+        let result = statement.await;
+        self.running.fetch_sub(1, Ordering::AcqRel);
+        if let Err(error) = &result
+            && is_cancelled(error)
+        {
+            self.stop.heard.store(true, Ordering::Release);
+        }
+        result
+    }
+
+    fn is_clean(&self) -> bool {
+        let stopped = self.stop.sent.load(Ordering::Acquire) && !self.stop.heard();
+        self.running.load(Ordering::Acquire) == 0 && !self.open.load(Ordering::Acquire) && !stopped
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let clean = self.is_clean();
+        if let Some(object) = self.object.take()
+            && !clean
+        {
+            // Closed, and gone from the pool.
+            drop(Object::take(object));
+        }
+        self.crew.come_back();
+    }
+}
+
+/// Stops the statement of one session, once.
+pub(crate) struct Stop {
+    token: CancelToken,
+    tls: MakeRustlsConnect,
+    sent: AtomicBool,
+    heard: AtomicBool,
+}
+
+impl Stop {
+    /// Asks the server to stop what the session runs now.
+    pub(crate) async fn send(&self) {
+        if self.sent.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        if let Err(error) = self.token.cancel_query(self.tls.clone()).await {
+            tracing::debug!(%error, "a statement could not be cancelled");
+        }
+    }
+
+    /// Whether the server said that it stopped a statement.
+    pub(crate) fn heard(&self) -> bool {
+        self.heard.load(Ordering::Acquire)
+    }
+}
+
+/// A step of a batch.
+pub(crate) type Step<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The outputs of these. All are sent in this order before the first answer is waited for, so that together they take one
+/// round trip.
+pub(crate) async fn together<T>(mut steps: Vec<Step<'_, T>>) -> Vec<T> {
+    let mut done: Vec<Option<T>> = Vec::with_capacity(steps.len());
+    std::future::poll_fn(|cx| {
+        for step in &mut steps[done.len()..] {
+            done.push(match step.as_mut().poll(cx) {
+                std::task::Poll::Ready(output) => Some(output),
+                std::task::Poll::Pending => None,
+            });
+        }
+        std::task::Poll::Ready(())
+    })
+    .await;
+    let mut outputs = Vec::with_capacity(steps.len());
+    for (step, done) in steps.into_iter().zip(done) {
+        // Answers come in the order of the statements.
+        outputs.push(match done {
+            Some(output) => output,
+            None => step.await,
+        });
+    }
+    outputs
+}

@@ -1,0 +1,9 @@
+//! The PostgreSQL adapter against a server: run by `cargo xtask test`, which names it in `STAFFA_TEST_POSTGRES`.
+#![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test stands outside of the service, and drives the runtime itself"
+)]
+
+mod conformance;
+mod server;
