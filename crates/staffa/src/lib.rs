@@ -49,8 +49,9 @@
 //!
 //! # Features
 //!
-//! All are on by default: `sqlite` (stores at `sqlite:` URLs), `messaging` (outbox relay and consumers), `channel`
-//! (the re-export [`channel`]).
+//! On by default: `sqlite` (stores at `sqlite:` URLs), `messaging` (outbox relay and consumers), `channel` (the re-export
+//! [`channel`]). To be asked for, since they link a driver: `postgres`, `mongodb` (stores at such URLs), `nats` (a bus between
+//! processes).
 
 mod admin;
 mod answers;
@@ -94,6 +95,12 @@ pub use staffa_context as context;
 pub use staffa_messaging as messaging;
 #[doc(inline)]
 pub use staffa_storage as storage;
+#[cfg(feature = "mongodb")]
+#[doc(inline)]
+pub use staffa_storage_mongodb as mongodb;
+#[cfg(feature = "postgres")]
+#[doc(inline)]
+pub use staffa_storage_postgres as postgres;
 #[cfg(feature = "sqlite")]
 #[doc(inline)]
 pub use staffa_storage_sqlite as sqlite;

@@ -25,11 +25,11 @@ pub(super) async fn migrate(
     ctx: &Context,
     home: Home<'_>,
     contract: bool,
-    observe: impl FnMut(&Step) + Send + 'static,
+    mut observe: impl FnMut(&str) + Send + 'static,
 ) -> Result<()> {
     let options = options(home.service, home.settings);
-    Ok(staffa_storage_mongodb::migrate(ctx, home.url, &options, &schemas(home.own), contract, observe)
-        .await?)
+    let told = move |step: &Step| observe(&step.statement);
+    Ok(staffa_storage_mongodb::migrate(ctx, home.url, &options, &schemas(home.own), contract, told).await?)
 }
 
 /// A service has a database of its own: the name in the URL, `_` and its own name.

@@ -25,10 +25,10 @@ pub(super) async fn migrate(
     ctx: &Context,
     home: Home<'_>,
     contract: bool,
-    observe: impl FnMut(&Step) + Send + 'static,
+    mut observe: impl FnMut(&str) + Send + 'static,
 ) -> Result<()> {
     let options = options(home.service, home.settings);
-    Ok(staffa_storage_postgres::migrate(ctx, home.url, &options, &schemas(home.own), contract, observe)
+    Ok(staffa_storage_postgres::migrate(ctx, home.url, &options, &schemas(home.own), contract, &mut observe)
         .await?)
 }
 

@@ -47,7 +47,7 @@ impl Migrate {
     async fn apply(&self, ctx: &Context) -> staffa::Result<()> {
         let settings = Storage::default();
         for keeper in KEEPERS {
-            let told = move |step: &Step| println!("{}", line(keeper.service, step));
+            let told = move |done: &str| println!("-- {}\n{}", keeper.service, statement(done));
             let migrated = keeper.home(&self.at.store, &settings).migrate(ctx, self.contract, told).await;
             migrated.map_err(|error| error.context(keeper.service))?;
             println!("-- {}: whole", keeper.service);
@@ -63,6 +63,10 @@ fn line(service: &str, step: &Step) -> String {
         Phase::Backfill => "backfill",
         Phase::Contract => "contract",
     };
-    let statement = step.statement.trim().trim_end_matches(';');
-    format!("-- {service}: {phase}\n{statement};")
+    format!("-- {service}: {phase}\n{}", statement(&step.statement))
+}
+
+/// As a person's tool takes it.
+fn statement(text: &str) -> String {
+    format!("{};", text.trim().trim_end_matches(';'))
 }

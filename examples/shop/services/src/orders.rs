@@ -33,7 +33,7 @@ impl Default for Settings {
 pub(crate) async fn compose(ctx: &Context, service: &mut Service<Settings>) -> staffa::Result<()> {
     together(service, "inventory")?;
     let (store, adapter) = service.adapter(ctx, &service.common.store.url, Orders::schemas()).await?;
-    let reports = Arc::new(Reports::new(reporting::over(&store, &adapter)?));
+    let reports = Arc::new(Reports::new(reporting::over(service.name(), &store, &adapter)?));
     let prices = Arc::new(CatalogPrices(service.client("catalog")?));
     let token = token::read_or_make(&token::path(&service.settings.data))?;
     let orders = Arc::new(Orders::new(Arc::clone(&store), prices, Some(token)));

@@ -2,3 +2,5 @@
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
 mod reporting;
+#[path = "../suite.rs"]
+mod suite;
