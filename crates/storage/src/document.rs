@@ -23,17 +23,57 @@ impl Document {
     pub fn value(self) -> Result<Value> {
         match self {
             Self::Value(value) => Ok(value),
-            Self::Text(text) => serde_json::from_str(&text)
+            Self::Text(text) => json::parse(&text)
                 .map_err(|error| Error::Unusable(format!("a stored document is damaged: {error}"))),
         }
     }
 
     /// What is made of the value.
-    pub(crate) fn read<T: DeserializeOwned>(self) -> serde_json::Result<T> {
+    pub(crate) fn read<T: DeserializeOwned>(self) -> Result<T, json::NotRead> {
         match self {
-            Self::Value(value) => serde_json::from_value(value),
-            Self::Text(text) => serde_json::from_str(&text),
+            Self::Value(value) => json::value(value),
+            Self::Text(text) => json::text(&text),
         }
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+mod json {
+    use serde::de::DeserializeOwned;
+    use serde_json::Value;
+
+    pub(crate) type NotRead = serde_json::Error;
+
+    pub(super) fn parse(text: &str) -> Result<Value, NotRead> {
+        serde_json::from_str(text)
+    }
+
+    pub(super) fn value<T: DeserializeOwned>(value: Value) -> Result<T, NotRead> {
+        serde_json::from_value(value)
+    }
+
+    pub(super) fn text<T: DeserializeOwned>(text: &str) -> Result<T, NotRead> {
+        serde_json::from_str(text)
+    }
+}
+
+/// A page loads every byte of its readers: it does without the words.
+#[cfg(target_arch = "wasm32")]
+mod json {
+    use serde::de::DeserializeOwned;
+    use serde_json::Value;
+    pub(crate) use staffa_context::NotRead;
+
+    pub(super) fn parse(text: &str) -> Result<Value, NotRead> {
+        staffa_context::parse(text.as_bytes())
+    }
+
+    pub(super) fn value<T: DeserializeOwned>(value: Value) -> Result<T, NotRead> {
+        staffa_context::read(&value)
+    }
+
+    pub(super) fn text<T: DeserializeOwned>(text: &str) -> Result<T, NotRead> {
+        staffa_context::read(&parse(text)?)
     }
 }
 

@@ -92,15 +92,17 @@ impl IndexSchema {
 }
 
 fn check_names<'a>(of: &str, names: impl Iterator<Item = &'a str>) -> Result<()> {
-    let mut known = std::collections::BTreeSet::new();
+    // They are few, and a list has less code than a set.
+    let mut known = Vec::new();
     for name in names {
         if !is_name(name) {
             let rule = "is not 1 to 40 of a-z, 0-9 and _, a letter first";
             return Err(Error::Unusable(format!("the name of the {of} {name:?} {rule}")));
         }
-        if !known.insert(name) {
+        if known.contains(&name) {
             return Err(Error::Unusable(format!("there are two of the {of} {name}")));
         }
+        known.push(name);
     }
     Ok(())
 }

@@ -95,10 +95,10 @@ fn field(name: &str) -> String {
 
 /// A value inside a map of one entry, as `serde` writes a variant with contents.
 fn tagged(variant: Option<&'static str>, value: Value) -> Value {
-    match variant {
-        None => value,
-        Some(name) => Value::Object(Map::from_iter([(name.to_owned(), value)])),
-    }
+    let Some(name) = variant else { return value };
+    let mut map = Map::new();
+    map.insert(name.to_owned(), value);
+    Value::Object(map)
 }
 
 impl ser::Serializer for Checked {
