@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use staffa_context::Context;
 use staffa_storage::{Error, Result, Schema};
+use tokio_postgres::SimpleQueryMessage;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
@@ -18,7 +19,7 @@ use crate::backfill;
 use crate::call::{Call, Work};
 use crate::error::told;
 use crate::pool::Pool;
-use crate::row::{Param, get};
+use crate::row::Param;
 use crate::schema::{Make, Plan, inspect, lock_key, plan};
 use crate::session::{Session, Sql};
 use crate::table::{Table, Tables, quoted};
@@ -163,10 +164,14 @@ impl Builder<'_> {
         let session = self.pool.session(ctx).await?;
         let begin = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0";
         session.begin(begin).await.map_err(|error| told(&error))?;
-        let sql = Sql::new("SELECT pg_try_advisory_xact_lock($1)", [Type::INT8]);
-        let key = [Param::Int(lock_key("build", self.schema))];
-        let rows = session.query(&sql, &key).await.map_err(|error| told(&error))?;
-        if rows.first().map_or(Ok(false), |row| get(row, 0))? {
+        // As text: a statement that was bound keeps its snapshot until the next one.
+        let ask = format!("SELECT pg_try_advisory_xact_lock({})", lock_key("build", self.schema));
+        let told_of = session.watched(session.client().simple_query(&ask)).await;
+        let got = told_of
+            .map_err(|error| told(&error))?
+            .iter()
+            .any(|message| matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some("t")));
+        if got {
             return Ok(Some(session));
         }
         session.rollback().await;

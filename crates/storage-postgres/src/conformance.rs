@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use staffa_context::Context;
-use staffa_storage::conformance::{Ability, Open, Slow};
-use staffa_storage::{Result, Schema, Store};
+use staffa_storage::conformance::{Ability, Open, Slow, schemas};
+use staffa_storage::{Moving, Result, Schema, Store};
 use tokio_postgres::types::Type;
 
 use crate::error::told;
@@ -60,12 +60,16 @@ impl Open for Databases {
     }
 
     fn can(&self, ability: Ability) -> bool {
-        !matches!(ability, Ability::Faults | Ability::Move)
+        !matches!(ability, Ability::Faults)
+    }
+
+    async fn moving(&self, ctx: &Context, place: &str, schemas: Vec<Schema>) -> Result<Arc<dyn Moving>> {
+        Ok(self.store(ctx, place, schemas).await?)
     }
 
     async fn slow(&self, ctx: &Context, place: &str) -> Result<Arc<dyn Slow>> {
         let options = Options { connections_max: 4, ..self.at(place) };
-        Ok(Arc::new(Sleeper(Postgres::open(ctx, &self.url, options, Vec::new()).await?)))
+        Ok(Arc::new(Sleeper(Postgres::open(ctx, &self.url, options, schemas()).await?)))
     }
 
     async fn leftovers(&self, ctx: &Context, place: &str) -> Result<Vec<String>> {

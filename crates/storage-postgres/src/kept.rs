@@ -16,6 +16,10 @@ pub(crate) struct Records {
     pub(crate) claim: Sql,
     pub(crate) find: Sql,
     pub(crate) sweep: Sql,
+    /// Reads records after one, in the order of scope and key.
+    pub(crate) export: Sql,
+    /// Writes a record as another store had it.
+    pub(crate) import: Sql,
 }
 
 impl Records {
@@ -24,6 +28,18 @@ impl Records {
         let put = format!("INSERT INTO {table} (scope, key, digest, answer, at) VALUES ($1, $2, $3, $4, $5)");
         let types = [Type::TEXT, Type::TEXT, Type::BYTEA, Type::JSONB, Type::INT8];
         Self {
+            import: Sql::new(
+                format!(
+                    "{put} ON CONFLICT (scope, key) DO UPDATE SET digest = excluded.digest, answer = excluded.answer, at = excluded.at"
+                ),
+                types.clone(),
+            ),
+            export: Sql::new(
+                format!(
+                    "SELECT scope, key, digest, answer, at FROM {table} WHERE (scope, key) > ($1, $2) ORDER BY scope, key LIMIT $3"
+                ),
+                [Type::TEXT, Type::TEXT, Type::INT8],
+            ),
             claim: Sql::new(format!("{put} ON CONFLICT (scope, key) DO NOTHING"), types.clone()),
             put: Sql::new(put, types),
             find: Sql::new(

@@ -10,6 +10,7 @@ pub mod conformance;
 mod connection;
 mod error;
 mod kept;
+mod moving;
 mod options;
 mod outbox;
 mod pool;

@@ -18,6 +18,10 @@ pub(crate) struct Outbox {
     pub(crate) backlog: Sql,
     pub(crate) mark_sent: Sql,
     pub(crate) sweep: Sql,
+    /// Reads events after a place, those that were sent too, each with its place and whether it was sent.
+    pub(crate) export: Sql,
+    /// Writes an event as another store had it: its columns, and when it was sent.
+    pub(crate) import: Sql,
 }
 
 const COLUMNS: &str = "id, name, kind, entity, version, n, at, trace, payload, partition";
@@ -103,6 +107,22 @@ impl Outbox {
                 format!("UPDATE {table} SET sent_at = $2 WHERE id = ANY($1) AND sent_at IS NULL"),
                 [Type::UUID_ARRAY, Type::INT8],
             ),
+            export: Sql::new(
+                format!(
+                    "SELECT {COLUMNS}, place, sent_at IS NOT NULL FROM {table} WHERE place > $1 ORDER BY place LIMIT $2"
+                ),
+                [Type::INT8, Type::INT8],
+            ),
+            import: Sql::new(
+                format!(
+                    "INSERT INTO {table} ({COLUMNS}, sent_at) VALUES ({places}, ${}) ON CONFLICT (id) DO UPDATE SET \
+                     name = excluded.name, kind = excluded.kind, entity = excluded.entity, version = excluded.version, \
+                     n = excluded.n, at = excluded.at, trace = excluded.trace, payload = excluded.payload, \
+                     partition = excluded.partition, sent_at = excluded.sent_at",
+                    TYPES.len() + 1,
+                ),
+                TYPES.into_iter().chain([Type::INT8]),
+            ),
             sweep: Sql::new(
                 format!(
                     "DELETE FROM {table} WHERE place IN (SELECT place FROM {table} \
@@ -134,7 +154,8 @@ impl Outbox {
     }
 }
 
-fn one(event: &Event) -> Vec<Param> {
+/// The parameters of an event's columns.
+pub(crate) fn one(event: &Event) -> Vec<Param> {
     vec![
         Param::Uuid(event.id),
         Param::Text(event.name.clone()),

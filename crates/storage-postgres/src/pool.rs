@@ -80,7 +80,6 @@ impl Pool {
         Ok(())
     }
 
-
     /// Connections that it has now.
     pub(crate) fn size(&self) -> usize {
         self.pool.status().size

@@ -68,6 +68,10 @@ pub(crate) struct Table {
     pub(crate) careful: Careful,
     /// Whether a row is stale: gives one row if so.
     pub(crate) stale: Sql,
+    /// Writes a row as another store had it: id, version, document, keys, shape, indexes.
+    pub(crate) import: Sql,
+    /// Reads rows and the traces of those that are gone, by id: all, and those after one.
+    pub(crate) export: [Sql; 2],
     /// Makes the keys of a stale row: id, version, indexes as read, keys.
     pub(crate) rekey: Sql,
 }
@@ -129,6 +133,8 @@ impl Table {
             guard: words.guard(),
             careful: words.careful(),
             stale: words.stale(),
+            import: words.import(),
+            export: [words.export(""), words.export("WHERE id > $2 ")],
             rekey: words.rekey(),
             progress: Progress::default(),
             schema: schema.clone(),
@@ -283,6 +289,28 @@ impl Words<'_> {
     fn stale(&self) -> Sql {
         let Self { name, mask, .. } = self;
         Sql::new(format!("SELECT indexes FROM {name} WHERE {} ORDER BY indexes LIMIT 1", is_stale(*mask)), [])
+    }
+
+    fn import(&self) -> Sql {
+        let (name, (columns, places)) = (self.name, self.names_and_places(4));
+        let keys = self.columns().count();
+        let (shape, indexes) = (keys + 4, keys + 5);
+        let again: String =
+            self.columns().map(|(column, _)| format!(", {column} = excluded.{column}")).collect();
+        let text = format!(
+            "INSERT INTO {name} (id, version, document{columns}, shape, indexes) VALUES ($1, $2, $3{places}, ${shape}, ${indexes}) \
+             ON CONFLICT (id) DO UPDATE SET version = excluded.version, document = excluded.document, shape = excluded.shape, \
+             indexes = excluded.indexes{again}"
+        );
+        let types = [self.id_type(), Type::INT8, Type::JSONB].into_iter().chain(self.key_types());
+        Sql::new(text, types.chain([Type::INT4, Type::INT8]))
+    }
+
+    fn export(&self, after: &str) -> Sql {
+        let text =
+            format!("SELECT id, version, shape, document FROM {} {after}ORDER BY id LIMIT $1", self.name);
+        let id = (!after.is_empty()).then(|| self.id_type());
+        Sql::new(text, [Type::INT8].into_iter().chain(id))
     }
 
     fn rekey(&self) -> Sql {

@@ -35,11 +35,11 @@ pub(crate) enum Operation {
     MarkSent,
     Sweep,
     Ping,
+    Read,
+    Write,
     Freeze,
     Export,
     Import,
-    Read,
-    Write,
 }
 
 impl Operation {
@@ -52,11 +52,11 @@ impl Operation {
         Self::MarkSent,
         Self::Sweep,
         Self::Ping,
+        Self::Read,
+        Self::Write,
         Self::Freeze,
         Self::Export,
         Self::Import,
-        Self::Read,
-        Self::Write,
     ];
 
     fn label(self) -> &'static str {
@@ -69,11 +69,11 @@ impl Operation {
             Self::MarkSent => "mark_sent",
             Self::Sweep => "sweep",
             Self::Ping => "ping",
+            Self::Read => "read",
+            Self::Write => "write",
             Self::Freeze => "freeze",
             Self::Export => "export",
             Self::Import => "import",
-            Self::Read => "read",
-            Self::Write => "write",
         }
     }
 }
