@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use staffa_storage::{Error, Migrate, Result};
 
@@ -48,6 +49,8 @@ fn open(path: &Path, flags: OpenFlags, options: &Options) -> rusqlite::Result<Co
     connection.pragma_update(None, "cache_size", -((options.cache_bytes >> 10).max(1) as i64))?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "trusted_schema", false)?;
+    // Without it SQLite compiles a read by a partial index anew for each key, which takes as long as the read.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(connection)
 }
 
