@@ -50,7 +50,7 @@ pub(crate) async fn connect(
 ) -> Result<(Client, jetstream::Context), Failure> {
     let hosts = servers.iter().map(|server| format!("{}:{}", server.host(), server.port()));
     let hosts = hosts.collect::<Vec<_>>().join(", ");
-    let options = ConnectOptions::new()
+    let options = authenticated(servers.first())
         .max_reconnects(None)
         .reconnect_delay_callback(|attempts| {
             Duration::from_millis(50).saturating_mul(1 << attempts.min(5)).min(Duration::from_secs(1))
@@ -66,6 +66,35 @@ pub(crate) async fn connect(
         Failure::new(Kind::Unsupported, words).with_log(format!("no JetStream at {hosts}: {error}"))
     })?;
     Ok((client, jetstream))
+}
+
+/// Logs in with what the URL says: a user and password, or a token.
+fn authenticated(server: Option<&ServerAddr>) -> ConnectOptions {
+    match server.and_then(|server| Some((server.username()?, server.password()))) {
+        Some((user, Some(password))) => ConnectOptions::with_user_and_password(plain(user), plain(password)),
+        Some((token, None)) => ConnectOptions::with_token(plain(token)),
+        None => ConnectOptions::new(),
+    }
+}
+
+/// What a part of a URL says, with `%40` as `@`.
+fn plain(part: &str) -> String {
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let code = after.first_chunk::<2>().and_then(|code| std::str::from_utf8(code).ok());
+        match code.and_then(|code| u8::from_str_radix(code, 16).ok()).filter(|_| byte == b'%') {
+            Some(decoded) => {
+                bytes.push(decoded);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(byte);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn refused(hosts: &str, error: &async_nats::ConnectError) -> Failure {
@@ -103,6 +132,13 @@ fn check_version(client: &Client, hosts: &str) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_is_read_as_the_url_means_it() {
+        for (part, want) in [("plain", "plain"), ("a%40b%2F", "a@b/"), ("100%", "100%"), ("%zz", "%zz")] {
+            assert_eq!(plain(part), want);
+        }
+    }
 
     #[test]
     fn urls_name_servers_and_a_prefix() {

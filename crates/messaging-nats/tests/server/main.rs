@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
 mod aside;
+mod listening;
 mod open;
 mod restart;
 mod suite;

@@ -1,1 +1,130 @@
+//! What is wrong with a server or its URL is told in words that say what to do.
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
+use staffa_context::{Context, Failure, Kind};
+use staffa_messaging::Bus;
+use staffa_messaging_nats::{Nats, Options};
+
+use crate::{open, place, quick};
+
+/// A server of a test's own, killed at the end.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) port: u16,
+    folder: tempfile::TempDir,
+}
+
+impl Server {
+    /// Starts one with JetStream, or with these arguments instead. `None` when `STAFFA_TEST_NATS_SERVER` does not name the
+    /// program.
+    pub(crate) async fn start(ctx: &Context, arguments: &[&str]) -> Option<Self> {
+        let program = std::env::var_os("STAFFA_TEST_NATS_SERVER")?;
+        let folder = tempfile::tempdir().unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let child = spawn(&program, &folder, port, arguments);
+        let server = Self { child, port, folder };
+        server.answers(ctx).await;
+        Some(server)
+    }
+
+    /// Kills it as a power cut would, but for its disk.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again where it was.
+    pub(crate) async fn restart(&mut self, ctx: &Context) {
+        let program = std::env::var_os("STAFFA_TEST_NATS_SERVER").unwrap();
+        self.child = spawn(&program, &self.folder, self.port, &["-js"]);
+        self.answers(ctx).await;
+    }
+
+    async fn answers(&self, ctx: &Context) {
+        while tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.is_err() {
+            ctx.sleep(Duration::from_millis(20)).await.unwrap();
+        }
+    }
+
+    pub(crate) fn url(&self, rest: &str) -> String {
+        format!("nats://127.0.0.1:{}/{rest}", self.port)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(program: &std::ffi::OsStr, folder: &tempfile::TempDir, port: u16, arguments: &[&str]) -> Child {
+    Command::new(program)
+        .args(["-a", "127.0.0.1", "-p", &port.to_string(), "-sd"])
+        .arg(folder.path())
+        .args(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn ctx() -> Context {
+    Context::background().with_timeout(Duration::from_secs(30))
+}
+
+async fn refused(url: &str) -> Failure {
+    Nats::open(&ctx(), url, Options::default()).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_named() {
+    let failure = refused("nats://user:hunter2@127.0.0.1:1/shop").await;
+    assert_eq!(failure.kind, Kind::Unavailable);
+    assert!(failure.words.contains("127.0.0.1:1") && failure.words.contains("nats-server -js"), "{failure}");
+    assert!(!format!("{failure:?}").contains("hunter2"), "{failure:?}");
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_told_without_showing_it() {
+    let ctx = ctx();
+    let Some(server) = Server::start(&ctx, &["-js", "--user", "shop", "--pass", "r@ght"]).await else {
+        return;
+    };
+    let wrong = format!("nats://shop:hunter2@127.0.0.1:{}", server.port);
+    let failure = refused(&wrong).await;
+    assert_eq!(failure.kind, Kind::Unauthenticated, "{failure}");
+    assert!(!format!("{failure:?}").contains("hunter2"), "{failure:?}");
+    let right = format!("nats://shop:r%40ght@127.0.0.1:{}", server.port);
+    let bus = Nats::open(&ctx, &right, Options::default()).await.unwrap();
+    bus.close(&ctx).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_without_jetstream_is_refused_with_what_to_do() {
+    let Some(server) = Server::start(&ctx(), &[]).await else { return };
+    let failure = refused(&server.url("")).await;
+    assert_eq!(failure.kind, Kind::Unsupported);
+    assert!(failure.words.contains("`-js`"), "{failure}");
+}
+
+#[tokio::test]
+async fn an_event_that_is_larger_than_the_server_takes_is_too_large() {
+    let ctx = ctx();
+    let bus = open(&ctx, &place(&ctx), quick()).await.unwrap();
+    let event = staffa_storage::Event {
+        id: ctx.uuid(),
+        name: "stepped".into(),
+        kind: "order".into(),
+        entity: "a".into(),
+        version: 1,
+        n: 0,
+        at: ctx.wall(),
+        trace: None,
+        payload: "x".repeat(1 << 20).into(),
+    };
+    assert_eq!(bus.publish(&ctx, &event).await.unwrap_err().kind, Kind::TooLarge);
+    bus.remove(&ctx).await.unwrap();
+    bus.close(&ctx).await.unwrap();
+}
