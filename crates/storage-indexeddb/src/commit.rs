@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use staffa_storage::{Commit, Error, Event, Expect, Kept, Part, Result};
 use wasm_bindgen::JsValue;
 use web_sys::{IdbObjectStore, IdbRequest, IdbTransactionMode};
@@ -41,23 +42,30 @@ impl Changes {
         for write in commit.writes {
             let table = Arc::clone(tables.of(write.kind)?);
             let (id, expect) = (write.id.clone(), write.expect);
-            checks.push(Check { table: Arc::clone(&table), id, expect, written: true });
+            let check = Check { table: Arc::clone(&table), id, expect, written: true };
+            // Both come in this order already, and mostly one after the other.
+            let place = checks.partition_point(|other: &Check| other.place() < check.place());
+            checks.insert(place, check);
             let (document, keys) = match write.put {
-                Some((document, keys)) => (Some(document.to_string()), fitting(&table, keys)?),
+                Some((document, keys)) => (Some(json(&document)), fitting(&table, keys)?),
                 None => (None, Vec::new()),
             };
             writes.push((table, Put { id: write.id, version: write.version, document, keys }));
         }
-        checks.sort_by(|a, b| (a.table.kind, &a.id).cmp(&(b.table.kind, &b.id)));
         let events = commit.events.into_iter().map(|event| {
-            let payload = event.payload.to_string();
+            let payload = json(&event.payload);
             (event, payload)
         });
         let kept = commit.kept.map(|kept| {
-            let answer = kept.answer.to_string();
+            let answer = json(&kept.answer);
             (kept, answer)
         });
         Ok(Self { checks, writes, events: events.collect(), kept })
+    }
+
+    /// The kind that it concerns, the first one of several.
+    pub(crate) fn about(&self) -> &'static str {
+        self.writes.first().map_or("", |(table, _)| table.kind)
     }
 
     /// Runs the whole; nothing happened unless it gives `Ok`.
@@ -116,6 +124,11 @@ impl Changes {
     }
 }
 
+/// A value as text. It has no map with keys other than text, so that this cannot fail.
+fn json(value: &Value) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
 fn fitting(table: &Table, keys: Vec<Vec<Part>>) -> Result<Vec<Vec<Part>>> {
     let fit = keys.len() == table.indexes.len()
         && keys.iter().zip(&table.indexes).all(|(key, index)| key.len() == index.parts.len());
@@ -124,6 +137,10 @@ fn fitting(table: &Table, keys: Vec<Vec<Part>>) -> Result<Vec<Vec<Part>>> {
 }
 
 impl Check {
+    fn place(&self) -> (&str, &Part) {
+        (self.table.kind, &self.id)
+    }
+
     fn ask(&self, tx: &Transaction) -> Result<IdbRequest> {
         asked(tx.store(&self.table.name)?.get(&JsValue::from_str(&key::id(&self.id))))
     }

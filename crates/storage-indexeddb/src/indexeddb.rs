@@ -1,28 +1,23 @@
 use std::fmt;
 use std::future::Future;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_channel::{mpsc, oneshot};
 use staffa_context::{Context, Timestamp};
-use staffa_storage::{Backlog, Commit, Event, Found, Kept, Part, Result, Scan, Schema, Seen, Store, Unsent};
+use staffa_storage::{
+    Backlog, Commit, Error, Event, Found, Kept, Part, Result, Scan, Schema, Seen, Store, Unsent,
+};
 use uuid::Uuid;
-use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
-use web_sys::IdbTransactionMode;
 
-use crate::call::{self, Call};
 use crate::commit::Changes;
-use crate::connection::{self, Database};
+use crate::operation::{Answer, Operation};
 use crate::options::Options;
-use crate::row::{entity, is_trace, whole};
-use crate::schema::{KEPT, OUTBOX};
-use crate::table::{Table, Tables};
-use crate::transaction::{answer, asked};
+use crate::table::Tables;
 use crate::watch::Watch;
 use crate::worker::{self, Asked};
-use crate::{kept, key, outbox, scan, schema};
+use crate::{call, connection, outbox};
 
 /// A store in one IndexedDB database of the page's origin, which other tabs may have open too.
 ///
@@ -81,31 +76,15 @@ impl IndexedDb {
         ctx.run(reply).await?.unwrap_or_else(|_| Err(call::gone()))
     }
 
-    /// Runs an operation in the page's task.
-    async fn run<T, F>(
-        &self,
-        ctx: &Context,
-        operation: &'static str,
-        about: &'static str,
-        work: impl FnOnce(Rc<Database>, Rc<Call>) -> F + Send + 'static,
-    ) -> Result<T>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T>> + 'static,
-    {
+    /// Has an operation run in the page's task.
+    async fn run(&self, ctx: &Context, operation: Operation) -> Result<Answer> {
         ctx.check()?;
-        let watch = Watch::of(ctx, operation, about);
+        let (name, about) = operation.name();
+        let watch = Watch::of(ctx, name, about);
         let (reply, answer) = oneshot::channel();
         let (stop, stopped) = oneshot::channel();
-        let job = move |database: Rc<Database>| -> std::pin::Pin<Box<dyn Future<Output = ()>>> {
-            Box::pin(async move {
-                let call = Rc::<Call>::default();
-                let result = call::until(stopped, &call, work(database, Rc::clone(&call))).await;
-                // A caller that left does not listen.
-                let _ = reply.send(result);
-            })
-        };
-        self.asks.unbounded_send(Asked::Work(Box::new(job))).map_err(|_| call::gone())?;
+        let asked = Asked::Work(operation, reply, stopped);
+        self.asks.unbounded_send(asked).map_err(|_| call::gone())?;
         let result = call::answer(watch.context(), stop, answer).await;
         watch.end(&result);
         result
@@ -139,55 +118,63 @@ async fn open(
 #[async_trait]
 impl Store for IndexedDb {
     async fn get(&self, ctx: &Context, kind: &'static str, id: &Part) -> Result<Seen> {
-        let (table, id) = (Arc::clone(self.tables.of(kind)?), key::id(id));
-        self.run(ctx, "get", kind, async move |database, _| find(&database, &table, &id).await).await
+        let table = Arc::clone(self.tables.of(kind)?);
+        match self.run(ctx, Operation::Get(table, id.clone())).await? {
+            Answer::Seen(seen) => Ok(seen),
+            _ => Err(astray()),
+        }
     }
 
     async fn scan(&self, ctx: &Context, scan: Scan) -> Result<Vec<Found>> {
-        let (table, kind) = (Arc::clone(self.tables.of(scan.kind)?), scan.kind);
-        self.run(ctx, "scan", kind, async move |database, call| {
-            scan::page(&database, &call, &table, &scan).await
-        })
-        .await
+        let table = Arc::clone(self.tables.of(scan.kind)?);
+        match self.run(ctx, Operation::Scan(table, scan)).await? {
+            Answer::Found(found) => Ok(found),
+            _ => Err(astray()),
+        }
     }
 
     async fn commit(&self, ctx: &Context, commit: Commit) -> Result<()> {
-        let about = commit.writes.first().map_or("", |write| write.kind);
         let changes = Changes::of(commit, &self.tables)?;
-        self.run(ctx, "commit", about, async move |database, call| changes.run(&database, &call).await).await
+        self.run(ctx, Operation::Commit(changes)).await.map(drop)
     }
 
     async fn kept(&self, ctx: &Context, scope: &str, key: &str) -> Result<Option<Kept>> {
-        let (scope, key) = (scope.to_owned(), key.to_owned());
-        self.run(ctx, "kept", "", async move |database, _| kept::find(&database, scope, key).await).await
+        match self.run(ctx, Operation::Kept(scope.to_owned(), key.to_owned())).await? {
+            Answer::Kept(kept) => Ok(kept),
+            _ => Err(astray()),
+        }
     }
 
     async fn unsent(&self, ctx: &Context, unsent: Unsent<'_>) -> Result<Vec<Event>> {
         let Unsent { partitions, limit, .. } = unsent;
-        let by = outbox::Asked { partitions, held: unsent.held.iter().cloned().collect(), limit };
-        self.run(ctx, "unsent", "", async move |database, _| outbox::unsent(&database, by).await).await
+        let by = outbox::Asked { partitions, held: unsent.held.to_vec(), limit };
+        match self.run(ctx, Operation::Unsent(by)).await? {
+            Answer::Events(events) => Ok(events),
+            _ => Err(astray()),
+        }
     }
 
     async fn backlog(&self, ctx: &Context, limit: usize) -> Result<Backlog> {
-        self.run(ctx, "unsent", "", async move |database, _| outbox::backlog(&database, limit).await).await
+        match self.run(ctx, Operation::Backlog(limit)).await? {
+            Answer::Backlog(backlog) => Ok(backlog),
+            _ => Err(astray()),
+        }
     }
 
     async fn mark_sent(&self, ctx: &Context, events: &[Uuid]) -> Result<()> {
-        let events = events.to_vec();
-        self.run(ctx, "mark_sent", "", async move |database, call| {
-            outbox::mark_sent(&database, &call, &events).await
-        })
-        .await
+        self.run(ctx, Operation::MarkSent(events.to_vec())).await.map(drop)
     }
 
     async fn sweep(&self, ctx: &Context, before: Timestamp, limit: usize) -> Result<usize> {
-        self.run(ctx, "sweep", "", async move |database, call| sweep(&database, &call, before, limit).await)
-            .await
+        match self.run(ctx, Operation::Sweep(before, limit)).await? {
+            Answer::Count(count) => Ok(count),
+            _ => Err(astray()),
+        }
     }
 
     /// Reads the database's format.
     async fn ping(&self, ctx: &Context) -> Result<()> {
-        self.run(ctx, "ping", "", async move |database, _| schema::check_format(&database).await).await
+        self.run(ctx, Operation::Ping).await.map(drop)
     }
 
     async fn close(&self, ctx: &Context) -> Result<()> {
@@ -201,25 +188,9 @@ impl Store for IndexedDb {
     }
 }
 
-async fn find(database: &Database, table: &Table, id: &str) -> Result<Seen> {
-    let tx = database.transaction(&[&table.name], IdbTransactionMode::Readonly)?;
-    let record = answer(&asked(tx.store(&table.name)?.get(&JsValue::from_str(id)))?).await?;
-    tx.leave();
-    if record.is_undefined() {
-        return Ok(Seen::Absent { last: 0 });
-    }
-    if is_trace(&record) {
-        return Ok(Seen::Absent { last: whole(&record, "version")? });
-    }
-    Ok(Seen::Row(entity(&record, table)?))
-}
-
-async fn sweep(database: &Database, call: &Call, before: Timestamp, limit: usize) -> Result<usize> {
-    let tx = database.transaction(&[OUTBOX, KEPT], IdbTransactionMode::Readwrite)?;
-    let events = kept::sweep(&tx.store(OUTBOX)?, "sent", before, limit).await?;
-    let records = kept::sweep(&tx.store(KEPT)?, "at", before, limit).await?;
-    tx.commit(call).await?;
-    Ok(events + records)
+/// An operation gave what another one gives: a fault of this adapter.
+fn astray() -> Error {
+    Error::Unusable("an operation was answered with what another one gives".into())
 }
 
 impl fmt::Debug for IndexedDb {

@@ -39,7 +39,7 @@ pub(crate) async fn find(database: &Database, scope: String, key: String) -> Res
         return Ok(None);
     }
     let digest = unhex(&text(&record, "digest")?).ok_or_else(|| damaged("digest"))?;
-    let answer = serde_json::from_str(&text(&record, "answer")?).map_err(|_| damaged("answer"))?;
+    let answer = staffa_context::parse(text(&record, "answer")?.as_bytes()).map_err(|_| damaged("answer"))?;
     Ok(Some(Kept { scope, key, digest, answer, at: read_time(&record, "at")? }))
 }
 

@@ -19,6 +19,8 @@ mod indexeddb;
 mod kept;
 #[cfg(any(target_arch = "wasm32", test))]
 mod key;
+#[cfg(target_arch = "wasm32")]
+mod operation;
 mod options;
 #[cfg(target_arch = "wasm32")]
 mod outbox;

@@ -1,7 +1,5 @@
 //! The outbox: events that were committed with the state, until they are sent and swept.
 
-use std::collections::BTreeSet;
-
 use js_sys::{Array, Object, Reflect};
 use staffa_context::Timestamp;
 use staffa_storage::{Backlog, Event, Partitions, Result};
@@ -23,7 +21,7 @@ const UNSENT: u32 = 1;
 /// What a relay reads.
 pub(crate) struct Asked {
     pub(crate) partitions: Partitions,
-    pub(crate) held: BTreeSet<(String, String)>,
+    pub(crate) held: Vec<(String, String)>,
     pub(crate) limit: usize,
 }
 
@@ -114,6 +112,6 @@ fn event(record: &JsValue) -> Result<Event> {
         n: get(record, "n").as_f64().ok_or_else(|| damaged("n"))? as u32,
         at: read_time(record, "at")?,
         trace: get(record, "trace").as_string(),
-        payload: serde_json::from_str(&payload).map_err(|_| damaged("payload"))?,
+        payload: staffa_context::parse(payload.as_bytes()).map_err(|_| damaged("payload"))?,
     })
 }

@@ -39,18 +39,16 @@ pub(crate) fn check_owner(database: &IdbDatabase) -> Result<()> {
 pub(crate) async fn check_format(database: &Database) -> Result<()> {
     let tx = database.transaction(&[META], IdbTransactionMode::Readonly)?;
     let request = asked(tx.store(META)?.get(&JsValue::from_str("format")))?;
-    let format = get_of(&answer(&request).await?);
+    let record = answer(&request).await?;
     tx.leave();
-    match format {
-        Some(format) if format > f64::from(FORMAT) => Err(Error::Unusable(format!(
+    // What was written is a `u32`.
+    let format = if record.is_undefined() { 0 } else { get(&record, "value").as_f64().unwrap_or(0.0) as u32 };
+    if format > FORMAT {
+        return Err(Error::Unusable(format!(
             "the database has format {format}, and this page knows up to {FORMAT}: reload the page",
-        ))),
-        _ => Ok(()),
+        )));
     }
-}
-
-fn get_of(record: &JsValue) -> Option<f64> {
-    if record.is_object() { get(record, "value").as_f64() } else { None }
+    Ok(())
 }
 
 /// Whether the database lacks an object store or an index of ours.

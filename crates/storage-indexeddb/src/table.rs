@@ -1,29 +1,27 @@
 //! What IndexedDB calls things: the names of one kind.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 use staffa_storage::{Error, IndexSchema, Part, PartType, Result, Schema};
 
-/// The object stores of kinds.
+/// The object stores of kinds, which are few.
 #[derive(Clone)]
-pub(crate) struct Tables(Arc<BTreeMap<&'static str, Arc<Table>>>);
+pub(crate) struct Tables(Arc<Vec<Arc<Table>>>);
 
 impl Tables {
     pub(crate) fn new(schemas: Vec<Schema>) -> Self {
-        let tables = schemas.into_iter().map(|schema| (schema.kind, Arc::new(Table::new(schema))));
-        Self(Arc::new(tables.collect()))
+        Self(Arc::new(schemas.into_iter().map(|schema| Arc::new(Table::new(schema))).collect()))
     }
 
     pub(crate) fn of(&self, kind: &str) -> Result<&Arc<Table>> {
-        self.0
-            .get(kind)
+        self.iter()
+            .find(|table| table.kind == kind)
             .ok_or_else(|| Error::Unusable(["the store was opened without the kind ", kind].concat()))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Table>> {
-        self.0.values()
+        self.0.iter()
     }
 }
 

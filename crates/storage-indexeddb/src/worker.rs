@@ -7,20 +7,20 @@ use std::rc::Rc;
 
 use futures_channel::{mpsc, oneshot};
 use futures_core::Stream;
+use staffa_storage::Result;
 use wasm_bindgen_futures::spawn_local;
 
+use crate::call::{self, Call};
 use crate::connection::Database;
+use crate::operation::{Answer, Operation};
 
 /// What the task is asked for. Each caller waits for its answer, so no more wait here than there are callers.
 pub(crate) enum Asked {
-    /// To run an operation.
-    Work(Job),
+    /// To run an operation: where its answer goes, and what stops it.
+    Work(Operation, oneshot::Sender<Result<Answer>>, oneshot::Receiver<()>),
     /// To close once the operations under way have ended; then the sender is dropped.
     Close(oneshot::Sender<()>),
 }
-
-/// An operation with its caller's channels inside.
-pub(crate) type Job = Box<dyn FnOnce(Rc<Database>) -> Pin<Box<dyn Future<Output = ()>>> + Send>;
 
 /// Runs what is asked until the store is closed, or dropped.
 pub(crate) async fn serve(database: Database, mut asked: mpsc::UnboundedReceiver<Asked>) {
@@ -29,7 +29,16 @@ pub(crate) async fn serve(database: Database, mut asked: mpsc::UnboundedReceiver
     let mut closer = None;
     while let Some(next) = next(&mut asked).await {
         match next {
-            Asked::Work(job) => run(job(Rc::clone(&database)), lives.clone()),
+            Asked::Work(operation, reply, stop) => {
+                let (database, lives) = (Rc::clone(&database), lives.clone());
+                local(async move {
+                    let call = Call::default();
+                    let result = call::until(stop, &call, operation.run(&database, &call)).await;
+                    // A caller that left does not listen.
+                    let _ = reply.send(result);
+                    drop(lives);
+                });
+            }
             Asked::Close(done) => {
                 closer = Some(done);
                 break;
@@ -44,11 +53,8 @@ pub(crate) async fn serve(database: Database, mut asked: mpsc::UnboundedReceiver
 }
 
 #[expect(clippy::disallowed_methods, reason = "a group's tasks are `Send`; these hold the browser's handles")]
-fn run(work: Pin<Box<dyn Future<Output = ()>>>, lives: mpsc::UnboundedSender<()>) {
-    spawn_local(async move {
-        work.await;
-        drop(lives);
-    });
+fn local(task: impl Future<Output = ()> + 'static) {
+    spawn_local(task);
 }
 
 async fn next<T>(stream: &mut mpsc::UnboundedReceiver<T>) -> Option<T> {

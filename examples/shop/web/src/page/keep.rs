@@ -1,4 +1,5 @@
-//! The basket at rest: in the browser's IndexedDB, which all tabs of the shop share, or in memory where there is none.
+//! The basket at rest: in the browser's IndexedDB, which all tabs of the shop share. Where there is none, the page goes
+//! on with the basket that it shows, and says so.
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -14,24 +15,33 @@ const DATABASE: &str = "shop";
 /// Where the basket is kept, and what is not kept yet.
 #[derive(Default)]
 pub(super) struct State {
-    /// None until it is open.
-    store: Option<Arc<dyn Store>>,
+    store: Place,
     /// The basket where none is kept yet.
     fresh: Contents,
     waiting: Vec<Edit>,
     is_busy: bool,
 }
 
+/// Where it is kept.
+#[derive(Default)]
+enum Place {
+    #[default]
+    Opening,
+    Open(Arc<dyn Store>),
+    /// Nowhere: it lives as long as the page.
+    Away,
+}
+
 impl Page {
     /// Finds the basket of the last visit.
     pub(super) async fn open_basket(self: &Rc<Self>) {
         let ctx = self.quiet.with_timeout(PATIENCE);
-        self.keep.borrow_mut().fresh = self.basket.borrow().contents.clone();
+        self.keep.borrow_mut().fresh.country = self.basket.borrow().contents.country.clone();
         // What is in a basket is worth no wait for the disk.
         let options = Options { durability: Durability::Relaxed, ..Options::default() };
         match IndexedDb::open(&ctx, DATABASE, options, vec![Schema::of::<Contents>()]).await {
-            Ok(store) => self.keep.borrow_mut().store = Some(store),
-            Err(error) => self.keep_in_memory(&error),
+            Ok(store) => self.keep.borrow_mut().store = Place::Open(store),
+            Err(error) => self.keep_no_more(&error),
         }
         self.save().await;
     }
@@ -55,7 +65,7 @@ impl Page {
             self.keep.borrow_mut().is_busy = false;
             match kept {
                 Ok(contents) => self.show_kept(contents),
-                Err(error) => self.keep_in_memory(&error),
+                Err(error) => self.keep_no_more(&error),
             }
             if self.keep.borrow().waiting.is_empty() {
                 return;
@@ -65,13 +75,18 @@ impl Page {
 
     /// What is to be kept and where, if the store is open and nobody is at it.
     fn take_up(&self) -> Option<(Arc<dyn Store>, Contents, Vec<Edit>)> {
-        let mut keep = self.keep.borrow_mut();
-        if keep.is_busy {
-            return None;
+        let keep = &mut *self.keep.borrow_mut();
+        match &keep.store {
+            Place::Open(store) if !keep.is_busy => {
+                keep.is_busy = true;
+                Some((Arc::clone(store), keep.fresh.clone(), std::mem::take(&mut keep.waiting)))
+            }
+            Place::Away => {
+                keep.waiting.clear();
+                None
+            }
+            _ => None,
         }
-        let store = keep.store.clone()?;
-        keep.is_busy = true;
-        Some((store, keep.fresh.clone(), std::mem::take(&mut keep.waiting)))
     }
 
     /// Shows the basket as it is kept, if that is not what is shown already.
@@ -89,20 +104,14 @@ impl Page {
         self.changed("find the basket");
     }
 
-    /// From now on the basket as it is lives as long as the page.
-    fn keep_in_memory(&self, why: &Error) {
+    fn keep_no_more(&self, why: &Error) {
         let words = match why {
             Error::Unavailable(words) | Error::Unusable(words) => words.clone(),
             other => other.to_string(),
         };
-        dom::set_text(
-            "basket-kept",
-            &["The basket is kept until this page is closed, since ", &words, "."].concat(),
-        );
+        let told = ["The basket is kept until this page is closed: ", &words, "."].concat();
+        dom::set_text("basket-kept", &told);
         dom::show("basket-kept", true);
-        let mut keep = self.keep.borrow_mut();
-        keep.fresh = self.basket.borrow().contents.clone();
-        keep.waiting.clear();
-        keep.store = None;
+        self.keep.borrow_mut().store = Place::Away;
     }
 }
