@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, PoolError, RecyclingMethod, Runtime, Timeouts};
-use staffa_context::Context;
+use deadpool_postgres::{Manager, ManagerConfig, Object, PoolError, RecyclingMethod, Runtime, Timeouts};
+use staffa_context::{Context, Series};
 use staffa_storage::{Error, Result};
 use tokio::sync::Notify;
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -14,6 +14,7 @@ use crate::error::{may_pass, told_of_connecting};
 use crate::options::Options;
 use crate::session::Session;
 use crate::url::Target;
+use crate::watch::{QUEUE_LENGTH, SYSTEM};
 
 /// How long a connection may take to be made: to reach the server, agree on TLS and log in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -26,11 +27,12 @@ pub(crate) struct Pool {
     tls: MakeRustlsConnect,
     cache: usize,
     crew: Arc<Crew>,
+    waiting: Series,
 }
 
 impl Pool {
     /// A pool that has no connection yet.
-    pub(crate) fn new(target: &Target, options: &Options) -> Result<Self> {
+    pub(crate) fn new(ctx: &Context, target: &Target, options: &Options) -> Result<Self> {
         let tls = MakeRustlsConnect::new(target.tls.clone());
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(target.config.clone(), tls.clone(), recycling);
@@ -41,7 +43,8 @@ impl Pool {
             .build()
             .map_err(|error| Error::Unusable(error.to_string()))?;
         let cache = if target.pooled { 0 } else { options.statement_cache };
-        Ok(Self { pool, tls, cache, crew: Arc::default() })
+        let waiting = ctx.series(&QUEUE_LENGTH, &[("system", SYSTEM), ("queue", "connection")]);
+        Ok(Self { pool, tls, cache, crew: Arc::default(), waiting })
     }
 
     /// The same pool, whose sessions prepare no statements.
@@ -51,8 +54,10 @@ impl Pool {
 
     /// A connection, waited for within the context.
     pub(crate) async fn session(&self, ctx: &Context) -> Result<Session> {
+        let waits = Waits::new(&self.waiting);
         let object = ctx.run(self.pool.get()).await?.map_err(|error| told_of_pool(&error))?;
-        Ok(Session::new(object, self.tls.clone(), self.cache, Arc::clone(&self.crew)))
+        drop(waits);
+        Ok(self.of(object))
     }
 
     /// The same from a server that may be starting: tried again for so long.
@@ -60,9 +65,7 @@ impl Pool {
         let waiting = ctx.with_timeout(wait);
         loop {
             let error = match ctx.run(self.pool.get()).await? {
-                Ok(object) => {
-                    return Ok(Session::new(object, self.tls.clone(), self.cache, Arc::clone(&self.crew)));
-                }
+                Ok(object) => return Ok(self.of(object)),
                 Err(error) => error,
             };
             let passing = matches!(&error, PoolError::Backend(error) if may_pass(error));
@@ -71,6 +74,10 @@ impl Pool {
                 return Err(told_of_pool(&error));
             }
         }
+    }
+
+    fn of(&self, object: Object) -> Session {
+        Session::new(object, self.tls.clone(), self.cache, Arc::clone(&self.crew))
     }
 
     /// Ends what is idle, and waits for what is not.
@@ -91,6 +98,22 @@ fn told_of_pool(error: &PoolError) -> Error {
         PoolError::Closed => Error::Unavailable("the store is closed".into()),
         PoolError::Backend(error) => told_of_connecting(error),
         other => Error::Unavailable(format!("the server cannot be reached: {other}")),
+    }
+}
+
+/// One that waits for a connection, as the gauge counts it.
+struct Waits<'a>(&'a Series);
+
+impl<'a> Waits<'a> {
+    fn new(waiting: &'a Series) -> Self {
+        waiting.add(1);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.add(-1);
     }
 }
 
