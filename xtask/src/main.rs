@@ -43,7 +43,12 @@ What a person does twice.
   cargo xtask conformance --store URL
                             runs the storage conformance suite against memory:, sqlite:PATH, postgres://…
                             or mongodb://…
-      --cases PART          those whose name has this part
+      --filter PART         those cases whose name has this part
+      --rounds N            how often they try at random, or at one await point after the other (100)
+      --record FILE         writes the lines to this file as well
+  cargo xtask conformance --table [FOLDER]
+                            makes the README's table of rules from the runs recorded in target/conformance
+      --check               only looks whether it is the same
   cargo xtask crash --store URL
                             kills the shop again and again under load, and looks whether anything is lost or
                             doubled; sqlite: for a file of its own, postgres: and mongodb: for a server of its

@@ -51,6 +51,7 @@ pub use case::{Broken, Case, Outcome, Report, Run, Summary, Verdict};
 pub use faults::{Faults, Slow};
 pub use open::{Ability, Memories, Open};
 pub use test::{Test, holds, same};
+pub use things::schemas;
 
 use case::case;
 

@@ -18,7 +18,7 @@ pub trait Faults: Send + Sync {
     async fn stall(&self);
 
     /// Lets so many more of the server's answers come back, over all connections; the next request still reaches the
-    /// server, and instead of its answer the connection is cut, as are all others.
+    /// server, and instead of its answer everything is cut, as by [`Faults::cut`].
     async fn cut_after(&self, answers: usize);
 
     /// Ends every fault: what was held back flows, new connections are served.

@@ -45,7 +45,8 @@ pub trait Open: Send + Sync + 'static {
         None
     }
 
-    /// A handle of its own on the store at this place, whose statements can be made slow: [`Ability::Slow`].
+    /// A handle of its own on the store at this place, which is open with [`super::schemas`] as this one is, and whose
+    /// statements can be made slow: [`Ability::Slow`].
     ///
     /// # Errors
     ///

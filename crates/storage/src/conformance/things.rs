@@ -113,8 +113,8 @@ impl Happened for Counted {
     const NAME: &'static str = "counted";
 }
 
-/// Every kind of the suite but those of other shapes.
-pub(super) fn schemas() -> Vec<Schema> {
+/// Every kind of the suite but those of other shapes: what most cases open stores with.
+pub fn schemas() -> Vec<Schema> {
     vec![
         Schema::of::<Doc>(),
         Schema::of::<Item>(),
