@@ -16,16 +16,14 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts one with JetStream, or with these arguments instead. `None` when `STAFFA_TEST_NATS_SERVER` does not name the
-    /// program.
-    pub(crate) async fn start(ctx: &Context, arguments: &[&str]) -> Option<Self> {
-        let program = std::env::var_os("STAFFA_TEST_NATS_SERVER")?;
+    /// Starts one with these arguments.
+    pub(crate) async fn start(ctx: &Context, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child = spawn(&program, &folder, port, arguments);
+        let child = spawn(&folder, port, arguments);
         let server = Self { child, port, folder };
         server.answers(ctx).await;
-        Some(server)
+        server
     }
 
     /// Kills it as a power cut would, but for its disk.
@@ -36,8 +34,7 @@ impl Server {
 
     /// Starts it again where it was.
     pub(crate) async fn restart(&mut self, ctx: &Context) {
-        let program = std::env::var_os("STAFFA_TEST_NATS_SERVER").unwrap();
-        self.child = spawn(&program, &self.folder, self.port, &["-js"]);
+        self.child = spawn(&self.folder, self.port, &["-js"]);
         self.answers(ctx).await;
     }
 
@@ -59,7 +56,10 @@ impl Drop for Server {
     }
 }
 
-fn spawn(program: &std::ffi::OsStr, folder: &tempfile::TempDir, port: u16, arguments: &[&str]) -> Child {
+fn spawn(folder: &tempfile::TempDir, port: u16, arguments: &[&str]) -> Child {
+    let program = std::env::var_os("STAFFA_TEST_NATS_SERVER").unwrap_or_else(|| {
+        panic!("STAFFA_TEST_NATS_SERVER names no program: these tests are run by `cargo xtask test`")
+    });
     Command::new(program)
         .args(["-a", "127.0.0.1", "-p", &port.to_string(), "-sd"])
         .arg(folder.path())
@@ -89,9 +89,7 @@ async fn a_server_that_does_not_answer_is_named() {
 #[tokio::test]
 async fn a_wrong_password_is_told_without_showing_it() {
     let ctx = ctx();
-    let Some(server) = Server::start(&ctx, &["-js", "--user", "shop", "--pass", "r@ght"]).await else {
-        return;
-    };
+    let server = Server::start(&ctx, &["-js", "--user", "shop", "--pass", "r@ght"]).await;
     let wrong = format!("nats://shop:hunter2@127.0.0.1:{}", server.port);
     let failure = refused(&wrong).await;
     assert_eq!(failure.kind, Kind::Unauthenticated, "{failure}");
@@ -103,7 +101,7 @@ async fn a_wrong_password_is_told_without_showing_it() {
 
 #[tokio::test]
 async fn a_server_without_jetstream_is_refused_with_what_to_do() {
-    let Some(server) = Server::start(&ctx(), &[]).await else { return };
+    let server = Server::start(&ctx(), &[]).await;
     let failure = refused(&server.url("")).await;
     assert_eq!(failure.kind, Kind::Unsupported);
     assert!(failure.words.contains("`-js`"), "{failure}");

@@ -17,7 +17,7 @@ fn ctx() -> Context {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_when_the_server_is_killed_and_comes_back() {
     let ctx = ctx();
-    let Some(mut server) = Server::start(&ctx, &["-js"]).await else { return };
+    let mut server = Server::start(&ctx, &["-js"]).await;
     let bus = Nats::open(&ctx, &server.url("shop"), quick()).await.unwrap();
     let listening = Arc::new(Listening::default());
     listening.subscribe(&ctx, &*bus).await;
@@ -47,7 +47,7 @@ async fn nothing_is_lost_when_the_server_is_killed_and_comes_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn publishing_is_unavailable_at_once_while_the_server_is_away() {
     let ctx = ctx();
-    let Some(mut server) = Server::start(&ctx, &["-js"]).await else { return };
+    let mut server = Server::start(&ctx, &["-js"]).await;
     let bus = Nats::open(&ctx, &server.url("shop"), quick()).await.unwrap();
     let listening = Arc::new(Listening::default());
     listening.subscribe(&ctx, &*bus).await;
