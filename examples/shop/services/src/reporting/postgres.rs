@@ -50,7 +50,7 @@ impl Reporting for Sql {
         let mut span = ctx.span("report revenue");
         let (sql, from, to) = (self.revenue.clone(), days.start().as_micros(), days.end().as_micros());
         let read = self
-            .0
+            .postgres
             .read(&span, move |client| Box::pin(async move { client.query(&sql, &[&from, &to]).await }));
         let rows = read.await.map_err(|error| super::failed(&mut span, error))?;
         rows.iter().map(revenue).collect()
