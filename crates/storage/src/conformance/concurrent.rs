@@ -186,6 +186,7 @@ pub(super) async fn transfers(test: &Test<'_>, stores: &[Arc<dyn Store>]) -> Out
                     let mut all = Vec::with_capacity(4);
                     for id in ids {
                         all.push(get(&ctx, &mut unit, id).await?);
+                        turn().await;
                     }
                     let sum: i64 = all.iter().map(|account| account.count).sum();
                     // Some only read.

@@ -1,14 +1,13 @@
 //! A service that is replaced: the old build and the new one serve one store at once.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use staffa_context::Context;
 
 use super::tasks::{at_once, turn};
-use super::test::{commit, duplicate, find, holds, insert, insert_all, refused, same};
+use super::test::{commit, duplicate, find, holds, insert, insert_all, refused, same, whole};
 use super::{Case, Outcome, Test, case};
 use crate::{Entity, Error, Index, Indexes, Page, Repository, Result, Schema, Store, Versioned};
 
@@ -87,17 +86,14 @@ async fn named(ctx: &Context, store: &Arc<dyn Store>, name: &str) -> Outcome<Vec
     let (mut ids, mut cursor) = (Vec::new(), None);
     loop {
         let page = Page::after(cursor.clone()).limit(500);
-        match Repository::<Now>::new(store).range(ctx, &NOW_NAME, (name.to_owned(),), page).await {
-            Ok(page) => {
-                ids.extend(page.items.iter().map(|now| now.id));
-                cursor = page.next;
-                if cursor.is_none() {
-                    break;
-                }
-            }
-            // The index is being built.
-            Err(Error::Unavailable(_)) => ctx.sleep(Duration::from_millis(10)).await.map_err(Error::from)?,
-            Err(error) => return Err(error.into()),
+        let repository = Repository::<Now>::new(store);
+        let page =
+            whole(ctx, async || repository.range(ctx, &NOW_NAME, (name.to_owned(),), page.clone()).await);
+        let page = page.await?;
+        ids.extend(page.items.iter().map(|now| now.id));
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
         }
     }
     ids.sort_unstable();

@@ -200,6 +200,19 @@ pub(super) async fn count<E: Entity>(test: &Test<'_>, store: &Arc<dyn Store>) ->
     Ok(Repository::<E>::new(store).all(test.ctx, page).await?.items.len())
 }
 
+/// What the read gives once the new index that it reads by is whole.
+pub(super) async fn whole<T, Fut>(ctx: &Context, read: impl Fn() -> Fut) -> Result<T>
+where
+    Fut: Future<Output = Result<T>>,
+{
+    loop {
+        match read().await {
+            Err(Error::Unavailable(_)) => ctx.sleep(Duration::from_millis(10)).await?,
+            other => return other,
+        }
+    }
+}
+
 /// The output of `future`, or `None` when it is still pending after `polls` polls; it is then dropped.
 pub(super) async fn dropped_after<F: Future>(polls: usize, future: F) -> Option<F::Output> {
     let mut left = polls;

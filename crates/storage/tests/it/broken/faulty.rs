@@ -8,24 +8,36 @@ use async_trait::async_trait;
 use serde_json::Value;
 use staffa_context::{Context, Timestamp};
 use staffa_storage::{
-    Backlog, Bound, Commit, Error, Event, Expect, Found, Kept, Part, Result, Scan, Seen, Store, Unsent, Write,
+    Backlog, Bound, Commit, Error, Event, Expect, Found, Kept, Moving, Part, Partitions, Result, Scan, Seen,
+    Store, Unsent, Write,
 };
 use uuid::Uuid;
 
 use super::Fault;
+use super::spoil::spoil;
 
 /// A store in memory that does one thing wrong.
 pub(super) struct Faulty {
-    fault: Fault,
-    inner: Arc<dyn Store>,
+    pub(super) fault: Fault,
+    pub(super) inner: Arc<dyn Moving>,
+    pub(super) place: Arc<Place>,
     mark: Mutex<Option<Uuid>>,
+    outbox: Mutex<Option<Vec<Event>>>,
     /// Whether a session was left inside its transaction, or a read in mid-air.
     open: AtomicBool,
 }
 
+/// What all handles on a place share.
+#[derive(Debug, Default)]
+pub(super) struct Place {
+    pub(super) frozen: AtomicBool,
+    closed: AtomicBool,
+}
+
 impl Faulty {
-    pub(super) fn new(fault: Fault, inner: Arc<dyn Store>) -> Self {
-        Self { fault, inner, mark: Mutex::default(), open: AtomicBool::new(false) }
+    pub(super) fn new(fault: Fault, inner: Arc<dyn Moving>, place: Arc<Place>) -> Self {
+        let (mark, outbox) = (Mutex::default(), Mutex::default());
+        Self { fault, inner, place, mark, outbox, open: AtomicBool::new(false) }
     }
 
     fn has(&self, fault: Fault) -> bool {
@@ -56,6 +68,27 @@ impl Faulty {
         turn().await;
         self.open.store(false, Memory::SeqCst);
         Ok(ctx.check()?)
+    }
+
+    /// Refuses what a read of this fault refuses.
+    async fn serves(&self, ctx: &Context) -> Result<()> {
+        let closed = self.has(Fault::ClosesEveryHandle) && self.place.closed.load(Memory::SeqCst);
+        if closed || (self.has(Fault::ReadsNothingWhilePaused) && self.inner.is_frozen(ctx).await?) {
+            return Err(Error::Unavailable("it serves nobody now".into()));
+        }
+        Ok(())
+    }
+
+    /// Looks for other entities with the code of an item, as a store does that has no unique index.
+    async fn check_codes(&self, ctx: &Context, commit: &Commit) -> Result<()> {
+        for write in commit.writes.iter().filter(|write| write.kind == "item") {
+            let Some(key) = write.put.as_ref().map(|(_, keys)| keys[4].clone()) else { continue };
+            let found = self.inner.scan(ctx, everything(write.kind, 4, key.clone())).await?;
+            if key != [Part::None] && found.iter().any(|found| found.row.id != write.id) {
+                return Err(Error::Duplicate { kind: write.kind.into(), index: "code".into() });
+            }
+        }
+        Ok(())
     }
 
     /// Looks at the versions, as a store does that checks outside the transaction.
@@ -97,6 +130,7 @@ impl Faulty {
     }
 
     async fn spoil(&self, ctx: &Context, commit: &mut Commit) -> Result<()> {
+        spoil(self.fault, commit)?;
         for write in &mut commit.writes {
             self.expect(ctx, write).await?;
             if let Some((document, keys)) = &mut write.put {
@@ -175,7 +209,7 @@ impl Faulty {
 }
 
 /// Lets others have their turn once.
-async fn turn() {
+pub(super) async fn turn() {
     tokio::task::yield_now().await;
 }
 
@@ -244,6 +278,7 @@ fn like(text: &str, prefix: &str) -> bool {
 #[async_trait]
 impl Store for Faulty {
     async fn get(&self, ctx: &Context, kind: &'static str, id: &Part) -> Result<Seen> {
+        self.serves(ctx).await?;
         match self.inner.get(&self.context(ctx), kind, id).await? {
             Seen::Absent { .. } if self.has(Fault::ForgetsTheDeleted) => Ok(Seen::Absent { last: 0 }),
             Seen::Row(row) if self.has(Fault::ForgetsTheShape) => {
@@ -330,6 +365,19 @@ impl Store for Faulty {
                 }
                 self.inner.commit(ctx, commit).await
             }
+            Fault::ChecksUniqueInAnEarlierTurn => {
+                self.check_codes(ctx, &commit).await?;
+                turn().await;
+                self.inner.commit(ctx, commit).await
+            }
+            Fault::FreezesInTurns => {
+                if self.place.frozen.load(Memory::SeqCst) {
+                    return Err(Error::Frozen);
+                }
+                // As long as a statement takes.
+                ctx.sleep(std::time::Duration::from_millis(2)).await?;
+                self.inner.commit(ctx, commit).await
+            }
             Fault::SaysEndedOfADoneCommit => {
                 self.inner.commit(&ctx.shielded(), commit).await?;
                 turn().await;
@@ -351,9 +399,33 @@ impl Store for Faulty {
     }
 
     async fn unsent(&self, ctx: &Context, unsent: Unsent<'_>) -> Result<Vec<Event>> {
-        let Unsent { held, limit, .. } = unsent;
+        let Unsent { partitions, held, limit } = unsent;
         let ctx = &self.context(ctx);
         match self.fault {
+            Fault::IgnoresPartitions => self.inner.unsent(ctx, Unsent { held, ..Unsent::all(limit) }).await,
+            Fault::SkipsAPartition => {
+                let mut events = self.inner.unsent(ctx, unsent).await?;
+                events.retain(|event| event.partition() % 4 != 3 || partitions == Partitions::ALL);
+                Ok(events)
+            }
+            Fault::ReversesAPartition if partitions != Partitions::ALL => {
+                let mut events = self.inner.unsent(ctx, unsent).await?;
+                events.reverse();
+                Ok(events)
+            }
+            Fault::LimitsBeforePartitions => {
+                let mut events = self.inner.unsent(ctx, Unsent { held, ..Unsent::all(limit) }).await?;
+                events.retain(|event| partitions.contains(event.partition()));
+                Ok(events)
+            }
+            Fault::CachesTheOutbox => {
+                if let Some(cached) = &*self.outbox.lock().unwrap() {
+                    return Ok(cached.clone());
+                }
+                let events = self.inner.unsent(ctx, unsent).await?;
+                *self.outbox.lock().unwrap() = Some(events.clone());
+                Ok(events)
+            }
             Fault::IgnoresHeld => self.inner.unsent(ctx, Unsent::all(limit)).await,
             Fault::HoldsById => {
                 let mut events = self.inner.unsent(ctx, Unsent::all(limit)).await?;
@@ -373,7 +445,12 @@ impl Store for Faulty {
     }
 
     async fn backlog(&self, ctx: &Context, limit: usize) -> Result<Backlog> {
-        self.inner.backlog(&self.context(ctx), limit).await
+        let backlog = self.inner.backlog(&self.context(ctx), limit).await?;
+        if self.has(Fault::ToldTheFirstForTheOldest) {
+            let first = self.inner.unsent(ctx, Unsent::all(1)).await?;
+            return Ok(Backlog { oldest: first.first().map(|event| event.at), ..backlog });
+        }
+        Ok(backlog)
     }
 
     async fn mark_sent(&self, ctx: &Context, events: &[Uuid]) -> Result<()> {
@@ -382,6 +459,9 @@ impl Store for Faulty {
             let all: Vec<Uuid> =
                 self.inner.unsent(ctx, Unsent::all(usize::MAX)).await?.iter().map(|event| event.id).collect();
             return self.inner.mark_sent(ctx, &all).await;
+        }
+        if self.has(Fault::NotesWhilePaused) && self.inner.is_frozen(ctx).await? {
+            return Ok(());
         }
         self.inner.mark_sent(ctx, events).await
     }
@@ -400,6 +480,7 @@ impl Store for Faulty {
     }
 
     async fn close(&self, ctx: &Context) -> Result<()> {
+        self.place.closed.store(true, Memory::SeqCst);
         if self.has(Fault::StaysOpen) { Ok(()) } else { self.inner.close(ctx).await }
     }
 }
