@@ -121,13 +121,16 @@ impl Builder<'_> {
         loop {
             let missing = self.missing(ctx).await?;
             let stale = self.stale(ctx).await?;
+            let mut done = true;
             for table in self.tables.all() {
                 let makes = missing.makes.iter().any(|make| make.kind == table.kind());
-                if !makes && !stale.contains(&table.kind()) {
+                if makes || stale.contains(&table.kind()) {
+                    done = false;
+                } else {
                     table.progress.set(Ok(()));
                 }
             }
-            if self.tables.all().all(|table| table.progress.is_whole()) {
+            if done {
                 return Ok(());
             }
             let Some(lock) = self.lock(ctx).await? else {

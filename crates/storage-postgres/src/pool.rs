@@ -31,7 +31,7 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// A pool that has no connection yet.
+    /// A pool that has no connection yet, and whose sessions prepare no statements.
     pub(crate) fn new(ctx: &Context, target: &Target, options: &Options) -> Result<Self> {
         let tls = MakeRustlsConnect::new(target.tls.clone());
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
@@ -42,14 +42,13 @@ impl Pool {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| Error::Unusable(error.to_string()))?;
-        let cache = if target.pooled { 0 } else { options.statement_cache };
         let waiting = ctx.series(&QUEUE_LENGTH, &[("system", SYSTEM), ("queue", "connection")]);
-        Ok(Self { pool, tls, cache, crew: Arc::default(), waiting })
+        Ok(Self { pool, tls, cache: 0, crew: Arc::default(), waiting })
     }
 
-    /// The same pool, whose sessions prepare no statements.
-    pub(crate) fn without_statements(self) -> Self {
-        Self { cache: 0, ..self }
+    /// The same pool, whose sessions keep so many statements prepared.
+    pub(crate) fn with_statements(self, cache: usize) -> Self {
+        Self { cache, ..self }
     }
 
     /// A connection, waited for within the context.

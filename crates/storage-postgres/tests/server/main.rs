@@ -6,4 +6,8 @@
 )]
 
 mod conformance;
+mod own_port;
+mod refusals;
+mod schema;
 mod server;
+mod things;

@@ -1,0 +1,83 @@
+//! SQL of one's own, by the adapter's rules.
+
+use std::time::Duration;
+
+use staffa_context::Cause;
+use staffa_storage::{Error, Moving, Schema, Store};
+
+use crate::server::{Place, insert};
+use crate::things::{New, new};
+
+#[tokio::test]
+async fn a_port_of_ones_own_reads_and_writes_with_sql() {
+    let place = Place::new();
+    let (ctx, schema) = (&place.ctx, place.schema().to_owned());
+    let store = place.open(vec![Schema::of::<New>()]).await.unwrap();
+    insert(&place, &store, (0..10).map(new).collect()).await.unwrap();
+    let table = format!("CREATE TABLE {schema}.note (words text)");
+    store
+        .write(ctx, move |client| Box::pin(async move { client.batch_execute(&table).await }))
+        .await
+        .unwrap();
+    let (good, bad) = (format!("INSERT INTO {schema}.note VALUES ('a')"), "SELECT nonsense".to_owned());
+    let again = good.clone();
+    let failed = store.write(ctx, |client| {
+        Box::pin(async move {
+            client.execute(&again, &[]).await?;
+            client.execute(&bad, &[]).await
+        })
+    });
+    assert!(matches!(failed.await, Err(Error::Unusable(_))));
+    let wrote = store.write(ctx, |client| Box::pin(async move { client.execute(&good, &[]).await })).await;
+    assert_eq!(wrote, Ok(1));
+    let sum = format!(
+        "SELECT (SELECT sum(pence)::bigint FROM {schema}.product), (SELECT count(*) FROM {schema}.note)"
+    );
+    let read = store.read(ctx, |client| {
+        Box::pin(async move {
+            let row = client.query_one(&sum, &[]).await?;
+            Ok((row.try_get::<_, i64>(0)?, row.try_get::<_, i64>(1)?))
+        })
+    });
+    assert_eq!(read.await, Ok((24, 1)));
+    let written = format!("DELETE FROM {schema}.note");
+    let refused = store.read(ctx, |client| Box::pin(async move { client.execute(&written, &[]).await }));
+    assert!(refused.await.is_err(), "a read wrote");
+    place.remove().await;
+}
+
+#[tokio::test]
+async fn a_write_of_ones_own_waits_with_the_others_while_the_store_is_frozen() {
+    let place = Place::new();
+    let ctx = &place.ctx;
+    let store = place.open(vec![]).await.unwrap();
+    store.freeze(ctx, true).await.unwrap();
+    let write = store.write(ctx, |client| Box::pin(async move { client.execute("SELECT 1", &[]).await }));
+    assert_eq!(write.await, Err(Error::Frozen));
+    let read = store.read(ctx, |client| Box::pin(async move { client.execute("SELECT 1", &[]).await }));
+    assert_eq!(read.await, Ok(1));
+    store.freeze(ctx, false).await.unwrap();
+    place.remove().await;
+}
+
+#[tokio::test]
+async fn what_its_caller_leaves_is_not_committed() {
+    let place = Place::new();
+    let (ctx, schema) = (&place.ctx, place.schema().to_owned());
+    let store = place.open(vec![]).await.unwrap();
+    place.run(&format!("CREATE TABLE {schema}.note (words text)")).await;
+    for _ in 0..5 {
+        let insert = format!("INSERT INTO {schema}.note VALUES ('a')");
+        let brief = ctx.with_timeout(Duration::from_millis(30));
+        let written = store.write(&brief, |client| {
+            Box::pin(async move {
+                client.execute(&insert, &[]).await?;
+                client.execute("SELECT pg_sleep(10)", &[]).await
+            })
+        });
+        assert_eq!(written.await, Err(Error::Ended(Cause::DeadlineExceeded)));
+    }
+    store.close(ctx).await.unwrap();
+    assert_eq!(place.texts(&format!("SELECT words FROM {schema}.note")).await, Vec::<String>::new());
+    place.remove().await;
+}

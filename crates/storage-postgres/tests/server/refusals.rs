@@ -1,0 +1,102 @@
+//! Servers and databases that cannot be used: clear words, and nothing of somebody else's touched.
+
+use staffa_storage::{Error, Schema};
+use staffa_storage_postgres::Postgres;
+
+use crate::server::{Place, url};
+use crate::things::Old;
+
+fn unusable(opened: Result<std::sync::Arc<Postgres>, Error>, says: &str) {
+    match opened {
+        Err(Error::Unusable(words)) => assert!(words.contains(says), "{words} does not say {says}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn with(parameter: &str) -> String {
+    let url = url();
+    let sign = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{sign}{parameter}")
+}
+
+async fn opened(place: &Place, url: &str) -> Result<std::sync::Arc<Postgres>, Error> {
+    Postgres::open(&place.ctx, url, place.options.clone(), vec![Schema::of::<Old>()]).await
+}
+
+#[tokio::test]
+async fn a_schema_with_tables_of_somebody_else_is_not_touched() {
+    let place = Place::new();
+    let schema = place.schema();
+    place.run(&format!("CREATE SCHEMA {schema}; CREATE TABLE {schema}.theirs (a int)")).await;
+    unusable(place.open(vec![Schema::of::<Old>()]).await, "tables of somebody else (theirs");
+    let tables = format!("SELECT tablename::text FROM pg_tables WHERE schemaname = '{schema}'");
+    assert_eq!(place.texts(&tables).await, ["theirs"]);
+    place.remove().await;
+}
+
+#[tokio::test]
+async fn a_table_in_the_place_of_a_kind_is_not_touched() {
+    let place = Place::new();
+    let schema = place.schema();
+    place.open(vec![]).await.unwrap();
+    place.run(&format!("CREATE TABLE {schema}.product (a int)")).await;
+    unusable(place.open(vec![Schema::of::<Old>()]).await, "not this store's");
+    let columns = format!(
+        "SELECT attname::text FROM pg_attribute WHERE attrelid = '{schema}.product'::regclass AND attnum > 0"
+    );
+    assert_eq!(place.texts(&columns).await, ["a"]);
+    place.remove().await;
+}
+
+#[tokio::test]
+async fn a_store_of_a_newer_format_is_refused() {
+    let place = Place::new();
+    let schema = place.schema();
+    place.open(vec![]).await.unwrap();
+    place.run(&format!("UPDATE {schema}.staffa_meta SET value = '99' WHERE key = 'format'")).await;
+    unusable(place.open(vec![]).await, "update the binary");
+    place.remove().await;
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_writes_is_refused() {
+    let place = Place::new();
+    unusable(
+        opened(&place, &with("options=-c%20default_transaction_read_only%3Don")).await,
+        "takes no writes",
+    );
+    place.remove().await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_told() {
+    let place = Place::new();
+    let url = url();
+    let (server, _) = url.rsplit_once('/').unwrap();
+    unusable(opened(&place, &format!("{server}/nowhere_at_all")).await, "create it");
+    place.remove().await;
+}
+
+#[tokio::test]
+async fn a_database_with_another_encoding_is_refused() {
+    let place = Place::new();
+    let name = format!("latin_{}", place.ctx.uuid().simple());
+    place.run(&format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'")).await;
+    let url = url();
+    let (server, _) = url.rsplit_once('/').unwrap();
+    let told = opened(&place, &format!("{server}/{name}")).await;
+    place.run(&format!("DROP DATABASE {name} WITH (FORCE)")).await;
+    unusable(told, "ENCODING 'UTF8'");
+    place.remove().await;
+}
+
+#[tokio::test]
+async fn a_user_without_the_right_to_make_a_schema_is_told() {
+    let place = Place::new();
+    let role = format!("role_{}", place.ctx.uuid().simple());
+    place.run(&format!("CREATE ROLE {role}")).await;
+    let told = opened(&place, &with(&format!("options=-c%20role%3D{role}"))).await;
+    place.run(&format!("DROP ROLE {role}")).await;
+    unusable(told, "CREATE SCHEMA");
+    place.remove().await;
+}
