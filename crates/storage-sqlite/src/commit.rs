@@ -60,19 +60,38 @@ struct Put {
     keys: Vec<Vec<Part>>,
 }
 
+/// Where a unit runs, which is where it may go back to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Within {
+    /// A transaction of its own, which it cannot go back in.
+    Transaction,
+    /// A savepoint, `unit`.
+    Savepoint,
+}
+
+/// What became of a unit that did not fail.
+pub(crate) enum Ran {
+    /// It is done; how many rows went, of a sweep.
+    Done(usize),
+    /// A unique key was in the way, perhaps of what this very unit writes: it has to be run again, within a savepoint.
+    InTheWay,
+}
+
 impl Unit {
-    /// Runs inside the writer's transaction; gives how many rows went, of a sweep.
-    pub(crate) fn run(&self, connection: &Connection, call: &Call) -> Result<usize> {
+    /// Runs inside the writer's transaction.
+    pub(crate) fn run(&self, connection: &Connection, call: &Call, within: Within) -> Result<Ran> {
         match self {
-            Self::Changes(changes) => changes.run(connection, call).map(|()| 0),
-            Self::Sent(events, at) => outbox::mark_sent(connection, events, *at).map(|()| 0),
+            Self::Changes(changes) => return changes.run(connection, call, within),
+            Self::Import(import) => return import.run(connection, call, within),
+            Self::Sent(events, at) => outbox::mark_sent(connection, events, *at)?,
             Self::Sweep(before, limit) => {
-                Ok(outbox::sweep(connection, *before, *limit)? + kept::sweep(connection, *before, *limit)?)
+                let events = outbox::sweep(connection, *before, *limit)?;
+                return Ok(Ran::Done(events + kept::sweep(connection, *before, *limit)?));
             }
-            Self::Freeze(frozen) => moving::freeze(connection, *frozen).map(|()| 0),
-            Self::Import(import) => import.run(connection, call).map(|()| 0),
-            Self::Nothing => Ok(0),
+            Self::Freeze(frozen) => moving::freeze(connection, *frozen)?,
+            Self::Nothing => {}
         }
+        Ok(Ran::Done(0))
     }
 
     /// What it makes of the store's pause, if it does.
@@ -113,15 +132,19 @@ impl Changes {
             writes.push(Put::of(table, write.id, write.version, write.put)?);
         }
         checks.sort_by(|a, b| (a.table.kind, &a.id).cmp(&(b.table.kind, &b.id)));
-        let events = commit.events.into_iter().map(|event| {
-            let payload = event.payload.to_string();
-            (event, payload)
-        });
-        let kept = commit.kept.map(|kept| {
-            let answer = kept.answer.to_string();
-            (kept, answer)
-        });
-        Ok(Self { checks, writes, events: events.collect(), kept })
+        let mut events = Vec::with_capacity(commit.events.len());
+        for event in commit.events {
+            let payload = text(&event.payload)?;
+            events.push((event, payload));
+        }
+        let kept = match commit.kept {
+            Some(kept) => {
+                let answer = text(&kept.answer)?;
+                Some((kept, answer))
+            }
+            None => None,
+        };
+        Ok(Self { checks, writes, events, kept })
     }
 
     /// Rows of another store, written as they are.
@@ -145,14 +168,15 @@ impl Changes {
         documents.chain(events).chain(answer).map(String::len).sum()
     }
 
-    /// Runs inside the unit's savepoint.
-    ///
     /// SQLite looks at unique keys at each statement, the port when all is written: on the rare occasion that a key is
     /// in the way, the keys of all that is written are taken out of it, and what is then taken is another's.
-    pub(crate) fn run(&self, connection: &Connection, call: &Call) -> Result<()> {
+    pub(crate) fn run(&self, connection: &Connection, call: &Call, within: Within) -> Result<Ran> {
         for vacate in [false, true] {
             if self.attempt(connection, call, vacate)? {
-                return Ok(());
+                return Ok(Ran::Done(0));
+            }
+            if within == Within::Transaction {
+                return Ok(Ran::InTheWay);
             }
             connection.execute_batch("ROLLBACK TO unit").map_err(told)?;
         }
@@ -208,6 +232,11 @@ impl Changes {
     }
 }
 
+/// The JSON of a value, in half the time that its `Display` takes.
+pub(crate) fn text(value: &Value) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Error::Unusable(error.to_string()))
+}
+
 fn fitting(table: &Table, keys: Vec<Vec<Part>>) -> Result<Vec<Vec<Part>>> {
     let fit = keys.len() == table.indexes.len()
         && keys.iter().zip(&table.indexes).all(|(key, index)| key.len() == index.columns.len());
@@ -254,7 +283,7 @@ impl Check {
 impl Put {
     fn of(table: Arc<Table>, id: Part, version: i64, put: Option<(Value, Vec<Vec<Part>>)>) -> Result<Self> {
         let (document, keys) = match put {
-            Some((document, keys)) => (Some(document.to_string()), fitting(&table, keys)?),
+            Some((document, keys)) => (Some(text(&document)?), fitting(&table, keys)?),
             None => (None, no_keys(&table)),
         };
         Ok(Self { shape: table.shape, table, id, version, document, keys })

@@ -12,7 +12,7 @@ use staffa_context::{Context, Timestamp};
 use staffa_storage::{Error, Event, Exported, Kept, Mark, Moving, Part, Record, Result, Row, Section, Seen};
 
 use crate::call::Call;
-use crate::commit::{Changes, Unit};
+use crate::commit::{Changes, Ran, Unit, Within, text};
 use crate::error::told;
 use crate::row::{Column, id_to_store, json as json_of, seen, stored_id};
 use crate::sqlite::Sqlite;
@@ -51,7 +51,7 @@ impl Import {
     fn of_events(records: Vec<Record>) -> Result<Self> {
         let event = |record| match record {
             Record::Event { event, sent } => {
-                let payload = event.payload.to_string();
+                let payload = text(&event.payload)?;
                 Ok((event, payload, sent))
             }
             _ => Err(misplaced()),
@@ -62,7 +62,7 @@ impl Import {
     fn of_kept(records: Vec<Record>) -> Result<Self> {
         let kept = |record| match record {
             Record::Kept(kept) => {
-                let answer = kept.answer.to_string();
+                let answer = text(&kept.answer)?;
                 Ok((kept, answer))
             }
             _ => Err(misplaced()),
@@ -71,18 +71,19 @@ impl Import {
     }
 
     /// Writes them inside the writer's transaction; what is there already is replaced.
-    pub(crate) fn run(&self, connection: &Connection, call: &Call) -> Result<()> {
+    pub(crate) fn run(&self, connection: &Connection, call: &Call, within: Within) -> Result<Ran> {
         match self {
-            Self::Rows(changes) => changes.run(connection, call),
+            Self::Rows(changes) => return changes.run(connection, call, within),
             Self::Events(events) => events.iter().try_for_each(|(event, payload, sent)| {
                 call.check()?;
                 outbox::replace(connection, event, payload, *sent)
-            }),
+            })?,
             Self::Kept(records) => records.iter().try_for_each(|(record, answer)| {
                 call.check()?;
                 kept::replace(connection, record, answer)
-            }),
+            })?,
         }
+        Ok(Ran::Done(0))
     }
 }
 

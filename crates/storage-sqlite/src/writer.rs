@@ -1,7 +1,8 @@
 //! The thread that writes, and its group commit.
 //!
 //! Units that wait together are run each in a savepoint of one transaction, and committed at once: the disk is
-//! waited for once. A unit that fails takes back its own savepoint. Invariants:
+//! waited for once. A unit that fails takes back its own savepoint. One that waits alone has the transaction for itself,
+//! since SQLite copies whatever changes inside a savepoint. Invariants:
 //! 1. A unit is answered after the commit, or after it was taken back.
 //! 2. A unit that its caller left before the commit began is not in it: the group is run again without.
 
@@ -14,7 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::backfill::Backfill;
 use crate::call::Call;
-use crate::commit::Unit;
+use crate::commit::{Ran, Unit, Within};
 use crate::error::{told, told_by_commit};
 use crate::moving;
 use crate::options::Options;
@@ -126,22 +127,26 @@ enum Outcome {
     Lost(usize, Error),
     /// A caller left before the commit.
     Left,
+    /// A unique key was in the way of a unit without a savepoint.
+    InTheWay,
 }
 
 /// Commits a group and answers its callers.
 fn commit(connection: &Connection, group: Vec<Asked>, wait: Duration) {
     let mut group = group;
+    let mut within = if group.len() == 1 { Within::Transaction } else { Within::Savepoint };
     loop {
         group = still_wanted(group);
         if group.is_empty() {
             return;
         }
-        match attempt(connection, &group, wait) {
+        match attempt(connection, &group, within, wait) {
             Outcome::Over(results) => {
                 return group.into_iter().zip(results).for_each(|(asked, result)| asked.answer(result));
             }
             Outcome::Lost(place, error) => group.remove(place).answer(Err(error)),
             Outcome::Left => {}
+            Outcome::InTheWay => within = Within::Savepoint,
         }
     }
 }
@@ -157,7 +162,7 @@ fn still_wanted(group: Vec<Asked>) -> Vec<Asked> {
     wanted
 }
 
-fn attempt(connection: &Connection, group: &[Asked], wait: Duration) -> Outcome {
+fn attempt(connection: &Connection, group: &[Asked], within: Within, wait: Duration) -> Outcome {
     let wanted = || group.iter().all(|asked| asked.call.ended().is_none());
     match begin(wait, wanted, || execute(connection, "BEGIN IMMEDIATE")) {
         Ok(Some(())) => {}
@@ -168,6 +173,9 @@ fn attempt(connection: &Connection, group: &[Asked], wait: Duration) -> Outcome 
         Ok(frozen) => frozen,
         Err(error) => return taken_back(connection, group, Outcome::Over(refused(group, &told(error)))),
     };
+    if let (Within::Transaction, [asked]) = (within, group) {
+        return alone(connection, asked, frozen);
+    }
     let mut results = Vec::with_capacity(group.len());
     for (place, asked) in group.iter().enumerate() {
         if frozen && asked.unit.is_paused() {
@@ -182,6 +190,31 @@ fn attempt(connection: &Connection, group: &[Asked], wait: Duration) -> Outcome 
             Err(error) => return taken_back(connection, group, Outcome::Lost(place, error)),
         }
     }
+    committed(connection, group, results)
+}
+
+/// The same for a unit that has the transaction for itself.
+fn alone(connection: &Connection, asked: &Asked, frozen: bool) -> Outcome {
+    let group = std::slice::from_ref(asked);
+    let ran = match frozen && asked.unit.is_paused() {
+        true => Err(Error::Frozen),
+        false => asked.unit.run(connection, &asked.call, Within::Transaction),
+    };
+    match ran {
+        Ok(Ran::Done(count)) if !connection.is_autocommit() => committed(connection, group, vec![Ok(count)]),
+        Ok(Ran::Done(_)) => Outcome::Over(refused(group, &gone())),
+        Ok(Ran::InTheWay) => taken_back(connection, group, Outcome::InTheWay),
+        Err(error) => taken_back(connection, group, Outcome::Over(vec![Err(error)])),
+    }
+}
+
+/// SQLite took the transaction back by itself.
+fn gone() -> Error {
+    Error::Unavailable("the disk gave up".into())
+}
+
+/// Commits what was run.
+fn committed(connection: &Connection, group: &[Asked], results: Vec<Result<usize>>) -> Outcome {
     if !hold_all(group, &results) {
         return taken_back(connection, group, Outcome::Left);
     }
@@ -225,9 +258,13 @@ fn taken_back(connection: &Connection, group: &[Asked], outcome: Outcome) -> Out
 /// A unit's own result; an error of the transaction, whose state with regard to this unit is then not known.
 fn in_savepoint(connection: &Connection, asked: &Asked) -> Result<Result<usize>> {
     execute(connection, "SAVEPOINT unit").map_err(told)?;
-    let result = asked.unit.run(connection, &asked.call);
+    let result = match asked.unit.run(connection, &asked.call, Within::Savepoint) {
+        Ok(Ran::Done(count)) => Ok(count),
+        Ok(Ran::InTheWay) => Err(Error::Unusable("a unit was not run to its end".into())),
+        Err(error) => Err(error),
+    };
     if connection.is_autocommit() {
-        return Err(result.err().unwrap_or_else(|| Error::Unavailable("the disk gave up".into())));
+        return Err(result.err().unwrap_or_else(gone));
     }
     if result.is_err() {
         execute(connection, "ROLLBACK TO unit").map_err(told)?;

@@ -83,6 +83,9 @@ pub(crate) fn check_kept(kept: &Kept) -> Result<()> {
 }
 
 fn check_len(path: &str, value: &Value) -> Result<()> {
+    if len_at_most(value) <= BYTES_MAX {
+        return Ok(());
+    }
     let mut count = Count(0);
     // Counting never fails, and a value has no map with keys other than text.
     let counted = serde_json::to_writer(&mut count, value);
@@ -90,6 +93,23 @@ fn check_len(path: &str, value: &Value) -> Result<()> {
         return Ok(());
     }
     Err(Error::invalid(path, format!("it has {} bytes, more than {BYTES_MAX}", count.0)))
+}
+
+/// More than its JSON has, or as much: to write the JSON only to count it would cost as much as to write it.
+fn len_at_most(value: &Value) -> usize {
+    // Every byte of a text may become six (`\u0007`); no number has more than 24; what follows is a comma or an end.
+    const ESCAPED: usize = 6;
+    const NUMBER: usize = 24;
+    let text = |text: &str| text.len() * ESCAPED + 3;
+    match value {
+        Value::Null | Value::Bool(_) => 6,
+        Value::Number(_) => NUMBER + 1,
+        Value::String(value) => text(value),
+        Value::Array(values) => 3 + values.iter().map(len_at_most).sum::<usize>(),
+        Value::Object(fields) => {
+            3 + fields.iter().map(|(name, value)| text(name) + len_at_most(value)).sum::<usize>()
+        }
+    }
 }
 
 struct Count(usize);
@@ -110,5 +130,47 @@ impl Refused {
         let mut full = path.to_owned();
         self.path.iter().rev().for_each(|step| full.push_str(step));
         Error::invalid(full, self.reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(|value| json!(value)),
+            any::<String>().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 64, 8, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..8).prop_map(Value::from),
+                prop::collection::btree_map(any::<String>(), inner, 0..8)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_json_is_never_longer_than_it_may_be(value in any_value()) {
+            prop_assert!(value.to_string().len() <= len_at_most(&value));
+        }
+    }
+
+    #[test]
+    fn the_longest_of_each_kind_fits() {
+        let check = |value: Value| assert!(value.to_string().len() <= len_at_most(&value), "{value}");
+        check(json!(i64::MIN));
+        check(json!(-f64::MAX));
+        check(json!(-2.225_073_858_507_201_4e-308));
+        check(json!("\u{1}".repeat(100)));
+        check(json!({ "\u{1}": [false, false] }));
     }
 }
