@@ -5,43 +5,72 @@
 
 use bson::raw::RawDocumentBuf;
 use bson::{Bson, Document, doc};
-use staffa_storage::{Error, Part, Result};
+use futures_util::TryStreamExt;
+use mongodb::ClientSession;
+use mongodb::options::Hint;
+use staffa_storage::{Error, Part, Result, Row};
 
 use crate::call::Call;
 use crate::commit::holders;
-use crate::error::{DUPLICATE_KEY, WRITE_CONFLICT};
+use crate::error::{DUPLICATE_KEY, WRITE_CONFLICT, told};
 use crate::mongodb::Shared;
-use crate::registry::View;
 use crate::row::{self, Stored, text};
 use crate::schema::STALE;
-use crate::table::{Index, IndexSet, Table};
+use crate::table::{IndexSet, Table};
 use crate::transaction::{raw, refused};
 
 /// Rows whose keys are made at once.
-const BATCH: usize = 500;
-/// Stale rows that a read makes the keys of by itself; where there are more, it is unavailable.
-const AT_ONCE_MAX: usize = 1_000;
+const BATCH: usize = 200;
+/// Rows that are not in an index and that a read by it works out by itself; where there are more, it is unavailable.
+pub(crate) const AT_ONCE_MAX: usize = 1_000;
 
-/// Sees to it that a read by this index misses no row that was committed before now. Gives the view that it rests on.
-pub(crate) async fn serve(store: &Shared, call: &Call, table: &Table, index: &Index) -> Result<View> {
-    loop {
-        let view = store.registry.view(store, call, table).await?;
-        let (having, all) = view.with(index, table);
-        if all {
-            return Ok(view);
-        }
-        let stale = count(store, call, table, &having, AT_ONCE_MAX + 1).await?;
-        if stale == 0 {
-            return Ok(view);
-        }
-        if stale > AT_ONCE_MAX {
-            let rows = count(store, call, table, &having, usize::MAX >> 1).await?;
-            return Err(Error::Unavailable(format!(
-                "the index {} of {} is being built: {rows} rows to go",
-                index.schema.name, table.kind
-            )));
-        }
-        fill(store, call, table, &having).await?;
+/// A row that is not in an index, with the key that it has.
+pub(crate) type Keyed = (Row, Vec<Part>);
+
+/// The rows that are not in an index, in the state that a session sees, each with its key.
+///
+/// # Errors
+///
+/// [`Error::Unavailable`] when there are more than a read should work out by itself.
+pub(crate) async fn outside(
+    store: &Shared,
+    call: &Call,
+    table: &Table,
+    place: usize,
+    having: &[&str],
+    session: &mut ClientSession,
+) -> Result<Vec<Keyed>> {
+    let id = session.id().clone();
+    let rows = store.database.collection::<RawDocumentBuf>(&table.name);
+    let find = async {
+        let limit = i64::try_from(AT_ONCE_MAX + 1).unwrap_or(i64::MAX);
+        let find = rows.find(stale(having)).hint(Hint::Name(STALE.into())).limit(limit);
+        let mut cursor = find.max_time(store.max_time(call)).session(&mut *session).await?;
+        cursor.stream(&mut *session).try_collect::<Vec<_>>().await
+    };
+    let found = store.stoppable(call, &id, find).await.map_err(told)?;
+    if found.len() > AT_ONCE_MAX {
+        let rows = count(store, call, table, having, usize::MAX >> 1).await?;
+        let index = table.indexes.get(place).map_or("", |index| index.schema.name);
+        return Err(Error::Unavailable(format!(
+            "the index {index} of {} is being built: {rows} rows to go",
+            table.kind
+        )));
+    }
+    found.iter().map(|row| keyed(table, place, row)).collect()
+}
+
+fn keyed(table: &Table, place: usize, row: &RawDocumentBuf) -> Result<Keyed> {
+    let row = entity(table, row)?;
+    let keys = keys(table, &row)?;
+    let key = keys.into_iter().nth(place).unwrap_or_default();
+    Ok((row, key))
+}
+
+/// Makes the keys of the few rows that a read has met, for the next one to find them in the index.
+pub(crate) async fn settle(store: &Shared, call: &Call, table: &Table, having: &[&str]) {
+    if let Err(error) = batch(store, call, table, stale(having)).await {
+        tracing::debug!(%error, kind = table.kind, "the keys of some rows could not be made yet");
     }
 }
 
@@ -60,17 +89,9 @@ fn stale(having: &[&str]) -> Document {
     doc! { "indexes": { "$exists": true, "$nin": having } }
 }
 
-/// Makes the keys of all rows with another index set than these, batch by batch.
-pub(crate) async fn fill(store: &Shared, call: &Call, table: &Table, having: &[&str]) -> Result<()> {
-    while batch(store, call, table, having).await? > 0 {
-        call.check()?;
-    }
-    Ok(())
-}
-
 /// Makes the keys of the next rows; gives how many there were.
-pub(crate) async fn batch(store: &Shared, call: &Call, table: &Table, having: &[&str]) -> Result<usize> {
-    let rows = store.find_by(call, &table.name, stale(having), STALE, BATCH).await?;
+async fn batch(store: &Shared, call: &Call, table: &Table, which: Document) -> Result<usize> {
+    let rows = store.find_by(call, &table.name, which, STALE, BATCH).await?;
     let mut updates = Vec::with_capacity(rows.len());
     for row in &rows {
         updates.push(rekeyed(store, call, table, row).await?);
@@ -89,8 +110,8 @@ async fn rekeyed(store: &Shared, call: &Call, table: &Table, row: &RawDocumentBu
     if !store.registry.view(store, call, table).await?.sets.contains_key(&after.digest()) {
         store.registry.enter(store, call, table, &after).await?;
     }
-    let (id, version, keys) = keys(table, row)?;
-    let (fields, ties) = table.fields(&id, &keys)?;
+    let entity = entity(table, row)?;
+    let (fields, ties) = table.fields(&entity.id, &keys(table, &entity)?)?;
     let mut set = doc! { "indexes": after.digest() };
     set.extend(fields.into_iter().map(|(field, key)| (format!("keys.{field}"), key)));
     set.extend(ties.into_iter().map(|(index, tie)| (format!("ties.{index}"), tie)));
@@ -102,7 +123,9 @@ async fn rekeyed(store: &Shared, call: &Call, table: &Table, row: &RawDocumentBu
     if !untied.is_empty() {
         change.insert("$unset", untied);
     }
-    raw(&doc! { "q": { "_id": row::bson(&id), "version": version, "indexes": digest }, "u": change })
+    raw(
+        &doc! { "q": { "_id": row::bson(&entity.id), "version": entity.version, "indexes": digest }, "u": change, "hint": { "_id": 1 } },
+    )
 }
 
 async fn set_of(store: &Shared, call: &Call, table: &Table, digest: &str) -> Result<IndexSet> {
@@ -114,18 +137,20 @@ async fn set_of(store: &Shared, call: &Call, table: &Table, digest: &str) -> Res
     Ok(view.sets.get(digest).cloned().unwrap_or(IndexSet { shape: 0, indexes: Default::default() }))
 }
 
-/// Id, version and keys of a stored row.
-pub(crate) fn keys(table: &Table, row: &RawDocumentBuf) -> Result<(Part, i64, Vec<Vec<Part>>)> {
-    let row = Stored::of(row, table)?.row()?.ok_or_else(|| row::missing("shape"))?;
+fn entity(table: &Table, row: &RawDocumentBuf) -> Result<Row> {
+    Stored::of(row, table)?.row()?.ok_or_else(|| row::missing("shape"))
+}
+
+/// The keys of an entity, unless only a newer binary can read it.
+fn keys(table: &Table, row: &Row) -> Result<Vec<Vec<Part>>> {
     if row.shape > table.shape {
         return Err(Error::NewerShape { kind: table.kind.into(), id: row.id.to_string(), shape: row.shape });
     }
-    let keys = table.keys(row.shape, row.document.value()?)?;
-    Ok((row.id, row.version, keys))
+    table.keys(row.shape, row.document.clone().value()?)
 }
 
 /// Runs the statements, each by itself; the unique key of two entities is told.
-pub(crate) async fn write(
+async fn write(
     store: &Shared,
     call: &Call,
     table: &Table,
@@ -148,13 +173,14 @@ pub(crate) async fn write(
 async fn doubled(store: &Shared, call: &Call, table: &Table, rows: &[RawDocumentBuf]) -> Result<Error> {
     let unique: Vec<_> = table.indexes.iter().enumerate().filter(|(_, index)| index.schema.unique).collect();
     for row in rows {
-        let (id, _, keys) = keys(table, row)?;
+        let entity = entity(table, row)?;
+        let (id, keys) = (&entity.id, keys(table, &entity)?);
         for (place, index) in &unique {
             if keys[*place].contains(&Part::None) {
                 continue;
             }
             let mut filter = holders(index, &keys[*place]);
-            filter.insert("_id", doc! { "$ne": row::bson(&id) });
+            filter.insert("_id", doc! { "$ne": row::bson(id) });
             if !store.find(call, &table.name, filter, doc! {}, 1).await?.is_empty() {
                 tracing::error!(kind = table.kind, index = index.schema.name, %id, "another entity has the key of this one");
                 return Ok(Error::Duplicate { kind: table.kind.into(), index: index.schema.name.into() });
@@ -164,34 +190,40 @@ async fn doubled(store: &Shared, call: &Call, table: &Table, rows: &[RawDocument
     Ok(Error::Unavailable("the entity that had the same key is gone: try again".into()))
 }
 
-/// Makes the keys that all rows lack, for as long as it takes.
+/// Makes the keys that rows lack, for as long as it takes. A newer binary's own rows stay as they are.
 pub(crate) async fn all(store: &Shared, call: &Call, table: &Table) -> Result<()> {
     loop {
         let view = store.registry.look(store, call, table).await?;
         let whole = view.whole(table);
-        let known = with_known_shape(stale(&whole), table);
-        if whole.len() == view.sets.len()
-            || store.find_by(call, &table.name, known, STALE, 1).await?.is_empty()
-        {
+        if whole.len() == view.sets.len() {
             return Ok(());
         }
-        batch_of_known(store, call, table, &whole).await?;
+        let mut which = stale(&whole);
+        which.insert("shape", doc! { "$lte": i64::from(table.shape) });
+        if batch(store, call, table, which).await? == 0 {
+            return Ok(());
+        }
         call.check()?;
     }
 }
 
-fn with_known_shape(mut filter: Document, table: &Table) -> Document {
-    filter.insert("shape", doc! { "$lte": i64::from(table.shape) });
-    filter
-}
-
-/// As [`batch`], of rows whose shape this binary knows: a newer binary's own rows stay as they are.
-async fn batch_of_known(store: &Shared, call: &Call, table: &Table, having: &[&str]) -> Result<()> {
-    let filter = with_known_shape(stale(having), table);
-    let rows = store.find_by(call, &table.name, filter, STALE, BATCH).await?;
-    let mut updates = Vec::with_capacity(rows.len());
-    for row in &rows {
-        updates.push(rekeyed(store, call, table, row).await?);
+/// Makes the keys of all rows anew that have others than this binary's own, without those.
+pub(crate) async fn only_own(store: &Shared, call: &Call, table: &Table) -> Result<()> {
+    loop {
+        let rows = store.find_by(call, &table.name, stale(&[&table.digest]), STALE, BATCH).await?;
+        let mut updates = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let digest = text(row, "indexes")?;
+            let entity = entity(table, row)?;
+            let (fields, ties) = table.fields(&entity.id, &keys(table, &entity)?)?;
+            let own = doc! { "indexes": &table.digest, "keys": fields, "ties": ties };
+            let named = doc! { "_id": row::bson(&entity.id), "version": entity.version, "indexes": digest };
+            updates.push(raw(&doc! { "q": named, "u": { "$set": own }, "hint": { "_id": 1 } })?);
+        }
+        if updates.is_empty() {
+            return Ok(());
+        }
+        write(store, call, table, updates, &rows).await?;
+        call.check()?;
     }
-    if updates.is_empty() { Ok(()) } else { write(store, call, table, updates, &rows).await }
 }

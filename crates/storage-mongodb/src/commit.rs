@@ -73,11 +73,6 @@ impl Changes {
         }
         Ok(Self { kinds, events: commit.events, kept: commit.kept, slot })
     }
-
-    /// The kinds that it writes.
-    pub(crate) fn tables(&self) -> impl Iterator<Item = &Arc<Table>> {
-        self.kinds.iter().map(|of| &of.table)
-    }
 }
 
 /// An entity as it is stored.
@@ -200,32 +195,42 @@ impl OfKind {
         Ok(())
     }
 
-    /// Refuses a unique key that two entities have once all writes are done, in the order of the indexes.
     async fn refuse_doubles(&self, tx: &mut Transaction<'_>) -> Result<(), Stop> {
-        let written = |concern: &&Concern| !matches!(concern.change, Change::Nothing);
-        let ids: Vec<Bson> =
-            self.entities.iter().filter(written).map(|concern| row::bson(&concern.id)).collect();
-        for (place, index) in self.table.indexes.iter().enumerate().filter(|(_, index)| index.schema.unique) {
-            let keys = self.entities.iter().filter_map(|concern| match &concern.change {
-                Change::Put(_, keys) => keys.get(place),
+        let written = self.entities.iter().filter(|concern| !matches!(concern.change, Change::Nothing));
+        let ids: Vec<Bson> = written.clone().map(|concern| row::bson(&concern.id)).collect();
+        let keys: Vec<&Vec<Vec<Part>>> = written
+            .filter_map(|concern| match &concern.change {
+                Change::Put(_, keys) => Some(keys),
                 _ => None,
-            });
-            let keys: Vec<_> = keys.filter(|key| !key.contains(&Part::None)).collect();
-            let mut sorted = keys.clone();
-            sorted.sort_unstable();
-            if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
-                return Err(duplicate(&self.table, index.schema.name).into());
-            }
-            for key in keys {
-                let mut filter = holders(index, key);
-                filter.insert("_id", doc! { "$nin": &ids });
-                if !tx.find(&self.table.name, filter, doc! { "_id": 1 }, 1).await?.is_empty() {
-                    return Err(duplicate(&self.table, index.schema.name).into());
-                }
+            })
+            .collect();
+        refuse_doubles(tx, &self.table, &ids, &keys).await
+    }
+}
+
+/// Refuses a unique key that two entities have once all writes are done, in the order of the indexes.
+pub(crate) async fn refuse_doubles(
+    tx: &mut Transaction<'_>,
+    table: &Table,
+    written: &[Bson],
+    keys: &[&Vec<Vec<Part>>],
+) -> Result<(), Stop> {
+    for (place, index) in table.indexes.iter().enumerate().filter(|(_, index)| index.schema.unique) {
+        let mut keys: Vec<_> =
+            keys.iter().map(|keys| &keys[place]).filter(|key| !key.contains(&Part::None)).collect();
+        keys.sort_unstable();
+        if keys.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(duplicate(table, index.schema.name).into());
+        }
+        for key in keys {
+            let mut filter = holders(index, key);
+            filter.insert("_id", doc! { "$nin": written });
+            if !tx.find(&table.name, filter, doc! { "_id": 1 }, 1).await?.is_empty() {
+                return Err(duplicate(table, index.schema.name).into());
             }
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// Who has a key of a unique index.

@@ -1,11 +1,14 @@
 //! Stores for the port's suite: a database for each place, on one server.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use staffa_context::Context;
-use staffa_storage::conformance::Open;
-use staffa_storage::{Result, Schema, Store};
+use bson::{Document, doc};
+use futures_util::TryStreamExt;
+use staffa_context::{Cause, Context};
+use staffa_storage::conformance::{Ability, Open, Slow};
+use staffa_storage::{Error, Moving, Result, Schema, Store};
 
 use crate::connection::{self, Connection};
 use crate::error::told;
@@ -21,9 +24,10 @@ pub struct Databases {
 }
 
 impl Databases {
-    /// Stores as they are by default.
+    /// Stores that are opened with whole indexes even on a slow server; else as they are by default.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), options: Options::default() }
+        let options = Options { build_wait: Duration::from_secs(40), ..Options::default() };
+        Self { url: url.into(), options }
     }
 
     /// The options of the store at this place. A place is at most 60 characters, and a database's name may have 63.
@@ -38,6 +42,34 @@ impl Open for Databases {
         Ok(MongoDb::open(ctx, &self.url, self.options(place), schemas).await?)
     }
 
+    /// Everything but to be cut off: who opens them through a line that can be cut says so.
+    fn can(&self, ability: Ability) -> bool {
+        !matches!(ability, Ability::Faults)
+    }
+
+    async fn moving(&self, ctx: &Context, place: &str, schemas: Vec<Schema>) -> Result<Arc<dyn Moving>> {
+        Ok(MongoDb::open(ctx, &self.url, self.options(place), schemas).await?)
+    }
+
+    async fn slow(&self, ctx: &Context, place: &str) -> Result<Arc<dyn Slow>> {
+        let options = Options { connections_max: SLOW_POOL, ..self.options(place) };
+        Ok(Arc::new(Endless(MongoDb::open(ctx, &self.url, options, vec![]).await?)))
+    }
+
+    async fn leftovers(&self, ctx: &Context, place: &str) -> Result<Vec<String>> {
+        let name = self.options(place).database.unwrap_or_default();
+        let options = Options { database: Some("t_leftovers".into()), ..self.options.clone() };
+        let Connection { client, .. } = connection::connect(ctx, &self.url, &options).await?;
+        let asked = doc! { "$currentOp": { "allUsers": true, "idleSessions": true, "localOps": true } };
+        let listed = async {
+            let cursor = client.database("admin").aggregate([asked]).await?;
+            cursor.try_collect::<Vec<Document>>().await
+        };
+        let listed = listed.await.map_err(told);
+        client.shutdown().immediate(true).await;
+        Ok(listed?.iter().filter_map(|operation| left(operation, &name)).collect())
+    }
+
     async fn remove(&self, ctx: &Context, place: &str) {
         let options = self.options(place);
         let dropped = async {
@@ -48,6 +80,58 @@ impl Open for Databases {
         };
         if let Err(error) = dropped.await {
             tracing::warn!(%error, place, "a database of the suite was left behind");
+        }
+    }
+}
+
+/// Whether an operation is one of this database, or an open transaction of one of its stores; in words.
+fn left(operation: &Document, database: &str) -> Option<String> {
+    let namespace = operation.get_str("ns").unwrap_or_default();
+    let here = namespace.split('.').next() == Some(database);
+    let own = operation.get_str("appName").is_ok_and(|name| name == connection::app_name(database));
+    let idle = own && operation.contains_key("transaction");
+    let active = here && operation.get_bool("active").unwrap_or(true);
+    (active || idle).then(|| format!("{} {namespace}", operation.get_str("op").unwrap_or("transaction")))
+}
+
+const SLOW_POOL: u32 = 4;
+
+/// A handle whose statements never end by themselves.
+struct Endless(Arc<MongoDb>);
+
+#[async_trait]
+impl Slow for Endless {
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::<MongoDb>::clone(&self.0)
+    }
+
+    fn pool_len(&self) -> usize {
+        SLOW_POOL as usize
+    }
+
+    async fn run(&self, ctx: &Context, lasting: Duration) -> Result<()> {
+        // Each stage goes over all gates for each document of the one before: 64⁴ steps, and each is a document.
+        let over = |stage: Document| {
+            let inner = vec![doc! { "$match": { "frozen": false } }, stage, doc! { "$count": "n" }];
+            doc! { "$lookup": { "from": crate::outbox::COLLECTION, "pipeline": inner, "as": "n" } }
+        };
+        let counted = doc! { "$match": { "frozen": false } };
+        let pipeline = vec![counted.clone(), over(over(over(counted))), doc! { "$count": "n" }];
+        let endless = self.0.read(ctx, move |session| {
+            Box::pin(async move {
+                let collection = session.database().collection::<Document>(crate::outbox::COLLECTION);
+                let most = session.max_time().min(lasting);
+                let aggregate = collection.aggregate(pipeline).max_time(most);
+                let mut cursor = aggregate.session(session.session()).await?;
+                cursor.stream(session.session()).try_collect::<Vec<Document>>().await
+            })
+        });
+        match endless.await {
+            // It lasted as long as it was to.
+            Err(Error::Ended(Cause::DeadlineExceeded) | Error::Unavailable(_)) if ctx.cause().is_none() => {
+                Ok(())
+            }
+            other => other.map(drop),
         }
     }
 }

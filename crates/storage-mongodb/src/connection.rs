@@ -25,8 +25,9 @@ pub(crate) struct Connection {
 
 /// Connects and looks whether the server can serve, for as long as it may take to start.
 pub(crate) async fn connect(ctx: &Context, url: &str, options: &Options) -> Result<Connection> {
-    let asked = configure(url, options).await?;
+    let mut asked = configure(url, options).await?;
     let name = database_name(&asked, options)?;
+    asked.app_name.get_or_insert_with(|| app_name(&name));
     let places = asked.max_pool_size.unwrap_or(1) - SPARE;
     let client = Client::with_options(asked).map_err(told)?;
     let starting = ctx.with_timeout(options.start_wait);
@@ -40,6 +41,11 @@ pub(crate) async fn connect(ctx: &Context, url: &str, options: &Options) -> Resu
     Ok(Connection { database: client.database(&name), client, places })
 }
 
+/// What the server's logs and its list of operations call the store of a database.
+pub(crate) fn app_name(database: &str) -> String {
+    format!("staffa {database}")
+}
+
 async fn configure(url: &str, options: &Options) -> Result<ClientOptions> {
     let wrong = |error: mongodb::error::Error| {
         Error::Unusable(format!("the URL is not one of MongoDB's: {}", error.kind))
@@ -47,7 +53,6 @@ async fn configure(url: &str, options: &Options) -> Result<ClientOptions> {
     let mut asked = ClientOptions::parse(url).await.map_err(wrong)?;
     let places = asked.max_pool_size.unwrap_or(options.connections_max).max(1);
     asked.max_pool_size = Some(places.saturating_add(SPARE));
-    asked.app_name.get_or_insert_with(|| "staffa".into());
     asked.server_selection_timeout.get_or_insert(options.server_wait);
     asked.connect_timeout.get_or_insert(options.server_wait);
     // What the port promises does not depend on what else the URL says.

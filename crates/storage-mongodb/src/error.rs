@@ -88,6 +88,11 @@ pub(crate) fn is_transient(error: &Driver) -> bool {
         && !matches!(&*error.kind, ErrorKind::ServerSelection { .. })
 }
 
+/// Whether a write outside of a transaction was held up by a transaction for as long as it may take.
+pub(crate) fn waits(error: &Driver) -> bool {
+    code(error).is_some_and(|code| code == TIME_EXPIRED || BUSY.contains(&code))
+}
+
 /// Whether the collection that was to be made is there already: another process was first.
 pub(crate) fn is_there(error: &Driver) -> bool {
     code(error) == Some(NAMESPACE_EXISTS)

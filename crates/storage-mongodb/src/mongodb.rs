@@ -5,17 +5,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bson::raw::{RawArrayBuf, RawDocumentBuf, cstr};
-use bson::{Document, doc};
+use bson::{Document, doc, rawdoc};
 use futures_util::TryStreamExt;
-use mongodb::options::Hint;
+use mongodb::options::{FindOptions, Hint};
 use mongodb::{Client, Database};
 use staffa_context::{Context, Timestamp};
 use staffa_storage::{
-    Backlog, By, Commit, Error, Event, Found, Kept, Part, Result, Scan, Schema, Seen, Store, Unsent,
+    Backlog, Commit, Error, Event, Found, Kept, Part, Result, Scan, Schema, Seen, Store, Unsent,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
+use crate::builder::Builder;
 use crate::call::Call;
 use crate::commit::Changes;
 use crate::connection::{self, Connection};
@@ -28,7 +29,7 @@ use crate::settle::{Sent, Sweep};
 use crate::table::{Table, Tables};
 use crate::transaction;
 use crate::watch::{Meters, Operation};
-use crate::{backfill, kept, scan, schema};
+use crate::{kept, scan, schema};
 
 /// A store in one database of a MongoDB replica set.
 ///
@@ -37,6 +38,7 @@ use crate::{backfill, kept, scan, schema};
 /// finished. Several processes may have the same database open.
 pub struct MongoDb {
     shared: Arc<Shared>,
+    builder: Builder,
     meters: Meters,
     places: Arc<Semaphore>,
     closed: AtomicBool,
@@ -92,6 +94,9 @@ impl Drop for Gate<'_> {
 }
 
 impl Shared {
+    /// What the server has beyond the deadline: the caller's own clock ends an operation first, with its cause.
+    const MARGIN: Duration = Duration::from_millis(10);
+
     pub(crate) fn gate(&self) -> Gate<'_> {
         self.gates.take()
     }
@@ -99,7 +104,7 @@ impl Shared {
     /// How long the server may work on a call: to its deadline, and no longer than the options say.
     pub(crate) fn max_time(&self, call: &Call) -> Duration {
         let most = self.options.operation_max;
-        let left = call.context().remaining().map_or(most, |left| left.min(most));
+        let left = call.context().remaining().map_or(most, |left| (left + Self::MARGIN).min(most));
         // Nothing would mean no limit.
         left.max(Duration::from_millis(1))
     }
@@ -138,16 +143,21 @@ impl Shared {
         sort: Document,
         limit: usize,
     ) -> Result<Vec<RawDocumentBuf>> {
-        let mut session = self.client.start_session().await.map_err(told)?;
-        let id = session.id().clone();
-        let found = self.database.collection::<RawDocumentBuf>(collection);
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let read = async {
-            let find = found.find(filter).sort(sort).limit(limit).max_time(self.max_time(call));
-            let mut cursor = find.session(&mut session).await?;
-            cursor.stream(&mut session).try_collect().await
-        };
-        self.stoppable(call, &id, read).await.map_err(told)
+        self.find_after(call, collection, filter, sort, 0, limit).await
+    }
+
+    /// The same without the first ones.
+    pub(crate) async fn find_after(
+        &self,
+        call: &Call,
+        collection: &str,
+        filter: Document,
+        sort: Document,
+        skip: u64,
+        limit: usize,
+    ) -> Result<Vec<RawDocumentBuf>> {
+        let find = FindOptions::builder().sort(sort).skip(skip).build();
+        self.read(call, collection, filter, find, limit).await
     }
 
     /// The same by an index of this name, in its order.
@@ -159,13 +169,24 @@ impl Shared {
         index: &str,
         limit: usize,
     ) -> Result<Vec<RawDocumentBuf>> {
+        let find = FindOptions::builder().hint(Hint::Name(index.into())).build();
+        self.read(call, collection, filter, find, limit).await
+    }
+
+    async fn read(
+        &self,
+        call: &Call,
+        collection: &str,
+        filter: Document,
+        find: FindOptions,
+        limit: usize,
+    ) -> Result<Vec<RawDocumentBuf>> {
         let mut session = self.client.start_session().await.map_err(told)?;
         let id = session.id().clone();
         let found = self.database.collection::<RawDocumentBuf>(collection);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let read = async {
-            let find =
-                found.find(filter).hint(Hint::Name(index.into())).limit(limit).max_time(self.max_time(call));
+            let find = found.find(filter).with_options(find).limit(limit).max_time(self.max_time(call));
             let mut cursor = find.session(&mut session).await?;
             cursor.stream(&mut session).try_collect().await
         };
@@ -179,17 +200,27 @@ impl Shared {
         collection: &str,
         updates: Vec<RawDocumentBuf>,
     ) -> Result<Document> {
-        let mut asked = transaction::raw(&doc! {
-            "update": collection,
-            "ordered": false,
-            "maxTimeMS": self.millis(call),
-            "writeConcern": { "w": "majority" },
-        })?;
+        self.try_update(call, collection, updates, self.options.operation_max).await.map_err(told)
+    }
+
+    /// The same with the driver's own error, within a time.
+    pub(crate) async fn try_update(
+        &self,
+        call: &Call,
+        collection: &str,
+        updates: Vec<RawDocumentBuf>,
+        at_most: Duration,
+    ) -> mongodb::error::Result<Document> {
+        let mut asked = rawdoc! { "update": collection };
         asked.append(cstr!("updates"), updates.into_iter().collect::<RawArrayBuf>());
-        let mut session = self.client.start_session().await.map_err(told)?;
+        asked.append(cstr!("ordered"), false);
+        let millis = self.max_time(call).min(at_most).as_millis();
+        asked.append(cstr!("maxTimeMS"), i64::try_from(millis).unwrap_or(i64::MAX));
+        asked.append(cstr!("writeConcern"), rawdoc! { "w": "majority" });
+        let mut session = self.client.start_session().await?;
         let id = session.id().clone();
         let run = self.database.run_raw_command(asked).session(&mut session);
-        self.stoppable(call, &id, async { run.await }).await.map_err(told)
+        self.stoppable(call, &id, async { run.await }).await
     }
 
     /// How many documents match, counted up to a limit above 0.
@@ -247,14 +278,27 @@ impl MongoDb {
         let (url, asked) = (url.as_ref().to_owned(), ctx.clone());
         let call = Call::new(ctx.clone());
         let opening = Arc::clone(&call);
-        let shared =
-            call.run(async move { Shared::open(&asked, &opening, &url, options, &schemas).await }).await?;
+        let opened = call.run(async move {
+            let shared = Arc::new(Shared::connect(&asked, &url, options, &schemas).await?);
+            let made = match schema::open(&shared, &opening).await {
+                Ok(()) => {
+                    let builder = Builder::start(&asked, &shared);
+                    builder.wait(&asked, shared.options.build_wait).await.map(|()| builder)
+                }
+                Err(error) => Err(error),
+            };
+            if made.is_err() {
+                shared.client.clone().shutdown().immediate(true).await;
+            }
+            made.map(|builder| (shared, builder))
+        });
+        let (shared, builder) = opened.await?;
         let places = Arc::new(Semaphore::new(shared.places as usize));
-        Ok(Arc::new(Self { shared, meters, places, closed: AtomicBool::new(false) }))
+        Ok(Arc::new(Self { shared, builder, meters, places, closed: AtomicBool::new(false) }))
     }
 
     /// Runs an operation in a task, once there is a place for it.
-    async fn run<T, F, W>(
+    pub(crate) async fn run<T, F, W>(
         &self,
         ctx: &Context,
         operation: Operation,
@@ -270,7 +314,8 @@ impl MongoDb {
         let mut watch = self.meters.watch(ctx, operation, about);
         let place = self.place(watch.context()).await?;
         let call = Call::new(watch.context().clone());
-        let work = work(Arc::clone(&self.shared), Arc::clone(&call));
+        let asked = Arc::clone(&call);
+        let work = work(Arc::clone(&self.shared), asked);
         let task = async move {
             watch.begin();
             let result = work.await;
@@ -278,7 +323,19 @@ impl MongoDb {
             drop(place);
             result
         };
-        call.run(task).await
+        call.run(task).await.map_err(|error| self.in_time(&call, error))
+    }
+
+    /// The server ended what took as long as the options allow, before its caller's own time was over.
+    fn in_time(&self, call: &Call, error: Error) -> Error {
+        let ends_soon = call.context().remaining().is_some_and(|left| left < Shared::MARGIN * 2);
+        match error {
+            Error::Ended(cause) if call.context().cause().is_none() && !ends_soon => {
+                let most = self.shared.options.operation_max;
+                Error::Unavailable(format!("the server did not end within {most:?}: {cause}"))
+            }
+            error => error,
+        }
     }
 
     /// A place among the operations that are under way.
@@ -300,7 +357,7 @@ impl MongoDb {
         }
     }
 
-    fn table(&self, kind: &str) -> Result<Arc<Table>> {
+    pub(crate) fn table(&self, kind: &str) -> Result<Arc<Table>> {
         self.shared.tables.of(kind).map(Arc::clone)
     }
 }
@@ -310,15 +367,15 @@ fn closed() -> Error {
 }
 
 impl Shared {
-    async fn open(
+    /// Connects, and touches nothing.
+    pub(crate) async fn connect(
         ctx: &Context,
-        call: &Arc<Call>,
         url: &str,
         options: Options,
         schemas: &[Schema],
-    ) -> Result<Arc<Self>> {
+    ) -> Result<Self> {
         let Connection { client, database, places } = connection::connect(ctx, url, &options).await?;
-        let shared = Arc::new(Self {
+        Ok(Self {
             client,
             database,
             tables: Tables::new(schemas),
@@ -326,14 +383,7 @@ impl Shared {
             registry: Registry::default(),
             gates: Gates::new(ctx.uuid().as_u128()),
             places,
-        });
-        match schema::open(&shared, call).await {
-            Ok(()) => Ok(shared),
-            Err(error) => {
-                shared.client.clone().shutdown().immediate(true).await;
-                Err(error)
-            }
-        }
+        })
     }
 }
 
@@ -354,16 +404,7 @@ impl Store for MongoDb {
     async fn scan(&self, ctx: &Context, scan: Scan) -> Result<Vec<Found>> {
         let table = self.table(scan.kind)?;
         self.run(ctx, Operation::Scan, scan.kind, |store, call| async move {
-            let By::Index(place) = scan.by else { return scan::page(&store, &call, &table, &scan).await };
-            let index = table.indexes.get(place).ok_or_else(|| scan::misfit(&table))?;
-            loop {
-                let view = backfill::serve(&store, &call, &table, index).await?;
-                let page = scan::page(&store, &call, &table, &scan).await?;
-                // What a reader that was held up knows of the index sets may be too old by now.
-                if view.is_fresh(&call) {
-                    return Ok(page);
-                }
-            }
+            scan::run(&store, &call, &table, &scan).await
         })
         .await
     }
@@ -423,10 +464,11 @@ impl Store for MongoDb {
         .await
     }
 
-    /// Asks the primary for a document of the store.
+    /// Asks the primary for a document of the store, and whether all indexes are whole.
     async fn ping(&self, ctx: &Context) -> Result<()> {
         self.run(ctx, Operation::Ping, "", |store, call| async move { schema::ping(&store, &call).await })
-            .await
+            .await?;
+        self.builder.check()
     }
 
     async fn close(&self, ctx: &Context) -> Result<()> {
@@ -436,6 +478,7 @@ impl Store for MongoDb {
         }
         // All places are free once what was accepted has ended.
         let all = ctx.run(self.places.acquire_many(self.shared.places)).await;
+        let stopped = self.builder.stop(ctx).await;
         self.places.close();
         let client = self.shared.client.clone();
         let call = Call::new(ctx.shielded());
@@ -444,7 +487,8 @@ impl Store for MongoDb {
             Ok(())
         })
         .await?;
-        all.map(drop).map_err(Error::from)
+        all.map(drop)?;
+        stopped
     }
 }
 

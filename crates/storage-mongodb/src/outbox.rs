@@ -8,7 +8,7 @@
 use bson::raw::{RawBsonRef, RawDocument, RawDocumentBuf, cstr};
 use bson::{Bson, Document, doc, rawdoc};
 use staffa_context::Timestamp;
-use staffa_storage::{Backlog, Error, Event, Result, Unsent};
+use staffa_storage::{Backlog, Error, Event, Partitions, Result, Unsent};
 use uuid::Uuid;
 
 use crate::call::Call;
@@ -20,7 +20,7 @@ use crate::value;
 
 pub(crate) const COLLECTION: &str = "staffa_outbox";
 /// How many gates there are. Units of one process take different ones, and those of two rarely meet.
-pub(crate) const GATES: i32 = 256;
+pub(crate) const GATES: i32 = 64;
 
 /// The statement of a unit that passes a gate.
 pub(crate) fn pass(slot: i32) -> Result<RawDocumentBuf> {
@@ -74,11 +74,15 @@ pub(crate) fn document(event: &Event, sent: bool) -> Result<RawDocumentBuf> {
 pub(crate) fn indexes() -> [Document; 2] {
     [
         doc! {
-            "name": "unsent",
-            "key": { "partition": 1, "place": 1, "at": 1, "version": 1, "n": 1 },
-            "partialFilterExpression": { "sent": false },
+            "name": "order",
+            "key": { "sent": 1, "place": 1, "at": 1, "version": 1, "n": 1, "partition": 1 },
+            "partialFilterExpression": { "sent": { "$exists": true } },
         },
-        doc! { "name": "sent", "key": { "sent": 1, "at": 1 }, "partialFilterExpression": { "sent": { "$exists": true } } },
+        doc! {
+            "name": "age",
+            "key": { "sent": 1, "at": 1 },
+            "partialFilterExpression": { "sent": { "$exists": true } },
+        },
     ]
 }
 
@@ -86,7 +90,10 @@ pub(crate) fn indexes() -> [Document; 2] {
 pub(crate) fn unsent(unsent: &Unsent<'_>) -> Document {
     let partitions: Vec<Bson> =
         unsent.partitions.iter().map(|partition| Bson::Int32(partition.into())).collect();
-    let mut filter = doc! { "sent": false, "partition": { "$in": partitions } };
+    let mut filter = doc! { "sent": false };
+    if unsent.partitions != Partitions::ALL {
+        filter.insert("partition", doc! { "$in": partitions });
+    }
     if !unsent.held.is_empty() {
         let held =
             unsent.held.iter().map(|(kind, entity)| Bson::Document(doc! { "kind": kind, "entity": entity }));
@@ -112,14 +119,18 @@ pub(crate) fn order() -> Document {
     doc! { "place": 1, "at": 1, "version": 1, "n": 1 }
 }
 
-pub(crate) fn event(document: &RawDocument) -> Result<Event> {
+pub(crate) fn id(document: &RawDocument) -> Result<Uuid> {
     let RawBsonRef::Binary(id) = field(document, "_id")? else { return Err(missing("_id")) };
+    Uuid::from_slice(id.bytes).map_err(|_| missing("_id"))
+}
+
+pub(crate) fn event(document: &RawDocument) -> Result<Event> {
     let trace = match field(document, "trace")? {
         RawBsonRef::String(trace) => Some(trace.to_owned()),
         _ => None,
     };
     Ok(Event {
-        id: Uuid::from_slice(id.bytes).map_err(|_| missing("_id"))?,
+        id: id(document)?,
         name: text(document, "name")?.to_owned(),
         kind: text(document, "kind")?.to_owned(),
         entity: text(document, "entity")?.to_owned(),

@@ -14,27 +14,87 @@ use staffa_context::Timestamp;
 use staffa_storage::{Bound, By, Error, Found, Part, PartType, Result, Scan};
 use uuid::Uuid;
 
+use crate::backfill::{self, Keyed};
 use crate::call::Call;
 use crate::error::told;
 use crate::mongodb::Shared;
 use crate::row::{self, Stored};
 use crate::table::{Index, Table};
 
-/// Reads one page.
-pub(crate) async fn page(store: &Shared, call: &Call, table: &Table, scan: &Scan) -> Result<Vec<Found>> {
+/// Reads one page, by what is known of the index.
+pub(crate) async fn run(store: &Shared, call: &Call, table: &Table, scan: &Scan) -> Result<Vec<Found>> {
+    let By::Index(place) = scan.by else { return page(store, call, table, scan, None).await };
+    let index = table.indexes.get(place).ok_or_else(|| misfit(table))?;
+    loop {
+        let view = store.registry.view(store, call, table).await?;
+        let (having, all) = view.with(index, table);
+        if !all {
+            return page(store, call, table, scan, Some((place, &having))).await;
+        }
+        let page = page(store, call, table, scan, None).await?;
+        // What a reader that was held up knows of the index sets may be too old by now.
+        if view.is_fresh(call) {
+            return Ok(page);
+        }
+    }
+}
+
+/// Reads one page. `having` are the index sets whose rows are in the index, if there are others.
+async fn page(
+    store: &Shared,
+    call: &Call,
+    table: &Table,
+    scan: &Scan,
+    having: Option<(usize, &[&str])>,
+) -> Result<Vec<Found>> {
     let order = Order::of(table, scan)?;
     let segments = segments(&order, scan);
     let mut session = store.client.start_session().await.map_err(told)?;
-    // A page of several segments sees one state.
-    if segments.len() > 1 {
+    // What is read in several statements is read of one state.
+    let several = segments.len() > 1 || having.is_some();
+    if several {
         session.start_transaction().read_concern(ReadConcern::snapshot()).await.map_err(told)?;
     }
-    let read = read(store, call, &order, &segments, scan, &mut session).await;
-    if segments.len() > 1 {
+    let mut read = read(store, call, &order, &segments, scan, &mut session).await;
+    let mut outside = 0;
+    if let (Ok(found), Some((place, having))) = (&mut read, having) {
+        match backfill::outside(store, call, table, place, having, &mut session).await {
+            Ok(rows) => {
+                outside = rows.len();
+                add(found, rows, scan);
+            }
+            Err(error) => read = Err(error),
+        }
+    }
+    if several {
         // It wrote nothing: what is left of it ends with its session at the latest.
         let _ = session.abort_transaction().await;
     }
+    if let (1.., Some((_, having))) = (outside, having) {
+        backfill::settle(store, call, table, having).await;
+    }
     read
+}
+
+/// Adds rows that are not in the index to those that were found by it.
+fn add(found: &mut Vec<Found>, rows: Vec<Keyed>, scan: &Scan) {
+    let covered = rows.into_iter().filter(|(row, key)| covers(scan, key, &row.id));
+    found.extend(covered.map(|(row, key)| Found { row, key }));
+    found.sort_by(|a, b| {
+        let order = (&a.key, &a.row.id).cmp(&(&b.key, &b.row.id));
+        if scan.descending { order.reverse() } else { order }
+    });
+    found.truncate(scan.limit);
+}
+
+/// Whether a key and id are of those that a page begins with.
+fn covers(scan: &Scan, key: &[Part], id: &Part) -> bool {
+    let bounded = key.get(scan.equal.len()).is_none_or(|part| scan.bound.covers(part));
+    let after = scan.after.as_ref().is_none_or(|(last, last_id)| match scan.descending {
+        false => (key, id) > (last, last_id),
+        true => (key, id) < (last, last_id),
+    });
+    key.starts_with(&scan.equal) && bounded && after
 }
 
 async fn read(
@@ -281,6 +341,6 @@ fn least(part: PartType) -> Part {
     }
 }
 
-pub(crate) fn misfit(table: &Table) -> Error {
+fn misfit(table: &Table) -> Error {
     Error::Unusable(format!("a read of {} does not fit the index that it names", table.kind))
 }

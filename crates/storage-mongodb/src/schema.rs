@@ -11,7 +11,7 @@ use bson::{Bson, Document, doc};
 use futures_util::TryStreamExt;
 use staffa_storage::{Error, Migrate, Phase, Result, Step};
 
-use crate::backfill;
+use crate::backfill::{self, AT_ONCE_MAX};
 use crate::call::Call;
 use crate::error::{is_there, told};
 use crate::mongodb::Shared;
@@ -32,10 +32,12 @@ pub(crate) fn kind_key(kind: &str) -> String {
 
 /// Brings the database to what the schemas say, as far as the options allow.
 pub(crate) async fn open(store: &Shared, call: &Call) -> Result<()> {
-    let lacking = lacking(store, call).await?;
+    let mut lacking = lacking(store, call).await?;
+    // Few rows that lack keys are served all the same.
+    lacking.retain(|lack| !matches!(lack, Lack::Keys(_, rows) if *rows <= AT_ONCE_MAX));
     match (store.options.migrate, lacking.first()) {
         (Migrate::Check, Some(_)) => {
-            let told: Vec<String> = lacking.iter().map(|lack| lack.step(store).statement).collect();
+            let told: Vec<String> = lacking.iter().map(|lack| lack.step().statement).collect();
             Err(Error::Unusable(format!(
                 "the database {} is not as this binary needs it; missing: {}",
                 store.database.name(),
@@ -76,7 +78,7 @@ pub(crate) enum Lack {
 
 impl Lack {
     /// What a person would type into `mongosh`.
-    pub(crate) fn step(&self, _store: &Shared) -> Step {
+    pub(crate) fn step(&self) -> Step {
         let phase = if matches!(self, Self::Keys(..)) { Phase::Backfill } else { Phase::Expand };
         let statement = match self {
             Self::Format => {

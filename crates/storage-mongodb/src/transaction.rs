@@ -232,8 +232,13 @@ impl<'a> Transaction<'a> {
         store.stoppable(call, &id, read).await.map_err(stopped)
     }
 
+    /// The session, for statements of somebody's own.
+    pub(crate) fn session(&mut self) -> &mut ClientSession {
+        &mut self.session
+    }
+
     /// Commits what went well, and takes back what did not.
-    async fn finish<T>(&mut self, done: Result<T, Stop>) -> Result<T, Stop> {
+    pub(crate) async fn finish<T>(&mut self, done: Result<T, Stop>) -> Result<T, Stop> {
         let finished = match done {
             Ok(output) => self.commit().await.map(|()| output),
             Err(stop) => Err(stop),
@@ -296,6 +301,14 @@ fn written(reply: &Document) -> Result<usize, Stop> {
 /// The first statement of a command that was refused.
 pub(crate) fn refused(reply: &Document) -> Option<&Document> {
     reply.get_array("writeErrors").ok()?.first()?.as_document()
+}
+
+/// Refuses a reply that says of a statement that it was not done.
+pub(crate) fn done(reply: &Document) -> Result<()> {
+    match refused(reply) {
+        None => Ok(()),
+        Some(refused) => Err(Error::Unusable(format!("the server refused a write: {refused}"))),
+    }
 }
 
 /// Raw bytes of a document that was made here.

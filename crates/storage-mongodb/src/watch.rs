@@ -1,4 +1,4 @@
-//! What an operation tells of itself: a span, a duration, the length of the queues.
+//! What an operation tells of itself: a span and a duration.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -10,15 +10,8 @@ use staffa_storage::{Error, Result};
 /// How long operations took, their wait for a thread included.
 pub const OPERATION_SECONDS: Metric = Metric {
     name: "store_operation_seconds",
-    help: "Time from asking the store to its answer, the wait for a thread included.",
+    help: "Time from asking the store to its answer, the wait for a connection included.",
     kind: MetricKind::Histogram,
-};
-
-/// How many operations wait for a thread.
-pub const QUEUE_LENGTH: Metric = Metric {
-    name: "store_queue_length",
-    help: "Operations that wait for a thread of the store.",
-    kind: MetricKind::Gauge,
 };
 
 /// The value of `system` in spans and series.
@@ -134,7 +127,7 @@ fn name(operation: Operation, about: &'static str) -> &'static str {
     name
 }
 
-/// An operation under way. It travels to the thread with the work, and is told when it was dropped instead.
+/// An operation under way. It travels to the task with the work, and is told when it was dropped instead.
 pub(crate) struct Watch {
     span: Span,
     seconds: Series,
@@ -149,15 +142,9 @@ impl Watch {
         &self.span
     }
 
-    /// A thread took the work up.
+    /// Its task has a place.
     pub(crate) fn begin(&mut self) {
         self.begun = Some(self.span.clock().now());
-    }
-
-    /// The writer took the work up, with this many units in one commit.
-    pub(crate) fn begin_with(&mut self, units: usize) {
-        self.begin();
-        self.span.set("units", i64::try_from(units).unwrap_or(i64::MAX));
     }
 
     /// The work is over; to be called before the caller is answered.

@@ -1,0 +1,119 @@
+//! Makes the keys of new indexes in a task of the store's own, beside those who read and write.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use staffa_context::{Cancel, Cause, Context};
+use staffa_storage::{Error, Result};
+use tokio::sync::watch;
+
+use crate::backfill;
+use crate::call::Call;
+use crate::mongodb::Shared;
+
+/// How long it rests after an error that may pass.
+const REST: Duration = Duration::from_secs(1);
+
+/// How far it is.
+#[derive(Clone, Debug, PartialEq)]
+enum Building {
+    /// Rows lack keys.
+    Going,
+    /// All rows have their keys.
+    Whole,
+    /// They cannot have them.
+    Broken(Error),
+}
+
+/// The task, as its store sees it. Dropping it ends the task soon.
+pub(crate) struct Builder {
+    cancel: Cancel,
+    state: watch::Receiver<Building>,
+}
+
+impl Builder {
+    /// Starts it, whatever becomes of the context.
+    pub(crate) fn start(ctx: &Context, store: &Arc<Shared>) -> Self {
+        let (own, cancel) = ctx.shielded().with_cancel();
+        let (tell, state) = watch::channel(Building::Going);
+        let (store, spawner) = (Arc::clone(store), Arc::clone(&ctx.instruments().spawner));
+        let call = Call::new(own);
+        let task = async move {
+            let ended = match build(&store, &call).await {
+                Ok(()) => Building::Whole,
+                Err(Error::Ended(_)) => return,
+                Err(error) => {
+                    tracing::error!(%error, "a new index cannot be built");
+                    Building::Broken(error)
+                }
+            };
+            tell.send_replace(ended);
+        };
+        drop(spawner.spawn(Box::pin(task)));
+        Self { cancel, state }
+    }
+
+    /// Waits for its end, a time at most.
+    ///
+    /// # Errors
+    ///
+    /// Why rows cannot have their keys.
+    pub(crate) async fn wait(&self, ctx: &Context, at_most: Duration) -> Result<()> {
+        let mut state = self.state.clone();
+        let ended = state.wait_for(|state| *state != Building::Going);
+        match ctx.with_timeout(at_most).run(ended).await {
+            Ok(Ok(state)) => match &*state {
+                Building::Broken(error) => Err(error.clone()),
+                _ => Ok(()),
+            },
+            // It goes on.
+            _ => Ok(ctx.check()?),
+        }
+    }
+
+    /// Whether all indexes are whole.
+    pub(crate) fn check(&self) -> Result<()> {
+        match &*self.state.borrow() {
+            Building::Whole => Ok(()),
+            Building::Going => Err(Error::Unavailable("new indexes are being built".into())),
+            Building::Broken(error) => {
+                Err(Error::Unavailable(format!("a new index cannot be built: {error}")))
+            }
+        }
+    }
+
+    /// Ends the task, and waits until it has ended.
+    pub(crate) async fn stop(&self, ctx: &Context) -> Result<()> {
+        self.cancel.cancel(Cause::cancelled("the store is closed"));
+        let mut state = self.state.clone();
+        // The sender goes with the task.
+        while ctx.run(state.changed()).await?.is_ok() {}
+        Ok(())
+    }
+}
+
+impl Drop for Builder {
+    fn drop(&mut self) {
+        self.cancel.cancel(Cause::cancelled("the store is dropped"));
+    }
+}
+
+async fn build(store: &Shared, call: &Call) -> Result<()> {
+    for table in store.tables.iter() {
+        loop {
+            match backfill::all(store, call, table).await {
+                Ok(()) => break,
+                Err(Error::Unavailable(words)) => {
+                    tracing::warn!(
+                        kind = table.kind,
+                        words,
+                        "the building of new indexes rests for a moment"
+                    );
+                    call.context().sleep(REST).await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(())
+}
