@@ -13,11 +13,13 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use staffa_context::Context;
-use staffa_storage::conformance;
+use staffa_messaging::conformance::relays;
+use staffa_storage::conformance::{self, Report};
 use tokio::runtime::Runtime;
 
 #[derive(Debug, Parser)]
@@ -68,14 +70,19 @@ fn run(options: &Options) -> Result<()> {
 
 async fn run_on(url: &str, options: &Options) -> Result<()> {
     let ctx = Context::background();
-    let stores = stores::open(&ctx, url, options.rounds).await?;
+    let stores = Arc::new(stores::open(&ctx, url, options.rounds).await?);
     let mut record = String::new();
-    let summary = conformance::run_all(&ctx, &stores, &options.filter, |report| {
+    let mut tell = |report: &Report| {
         println!("{report}");
         // Writing to a text cannot fail.
         let _ = writeln!(record, "{report}");
-    })
-    .await;
+    };
+    let mut summary = conformance::run_all(&ctx, &*stores, &options.filter, &mut tell).await;
+    // What outbox, relay and inbox promise together on this store.
+    let relays = relays::run_all(&ctx, stores, &options.filter, tell).await;
+    summary.passed += relays.passed;
+    summary.skipped += relays.skipped;
+    summary.failed.extend(relays.failed);
     println!("{summary}");
     if let Some(file) = &options.record {
         write_record(file, &record)?;

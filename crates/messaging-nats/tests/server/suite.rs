@@ -3,7 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use staffa_context::{Context, Failure};
 use staffa_messaging::Bus;
-use staffa_messaging::conformance::{Ability, OpenBus, Report, buses};
+use staffa_messaging::conformance::{OpenBus, Report, buses};
 
 use crate::{open, quick};
 
@@ -22,8 +22,8 @@ impl OpenBus for AtServer {
         }
     }
 
-    fn can(&self, ability: Ability) -> bool {
-        ability == Ability::Share
+    fn is_shared(&self) -> bool {
+        true
     }
 }
 

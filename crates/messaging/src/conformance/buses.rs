@@ -14,14 +14,14 @@ use staffa_storage::conformance::{Broken, Case, Outcome, Report, Summary, holds,
 
 use super::listener::Listener;
 use super::publishing::{event, events, send, send_all};
-use super::{broken, same, until};
+use super::{add, broken, same, skip, until};
 use crate::{Bus, InProcess};
 
 /// Opens an adapter's buses for the suite.
 #[async_trait]
 pub trait OpenBus: Send + Sync + 'static {
     /// A handle on the bus at this place (1 to 40 of `a-z` and `0-9`), empty when it is opened there first. Later it is
-    /// the same bus, opened beside the others as by another process, if it can do that ([`Ability::Share`]).
+    /// the same bus, opened beside the others as by another process, if it can do that ([`OpenBus::is_shared`]).
     ///
     /// # Errors
     /// Those of the adapter.
@@ -32,17 +32,9 @@ pub trait OpenBus: Send + Sync + 'static {
         let _ = (ctx, place);
     }
 
-    /// Whether its buses can do this.
-    fn can(&self, ability: Ability) -> bool;
-}
-
-/// What not every bus can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Ability {
-    /// Being open several times at once, as processes would that share a server; what was published waits for
+    /// Whether a bus can be open several times at once, as by processes that share a server. What was published then waits for
     /// consumers that are away.
-    Share,
+    fn is_shared(&self) -> bool;
 }
 
 /// Opens buses in this process.
@@ -55,7 +47,7 @@ impl OpenBus for InProcesses {
         Ok(Arc::new(InProcess::new()))
     }
 
-    fn can(&self, _ability: Ability) -> bool {
+    fn is_shared(&self) -> bool {
         false
     }
 }
@@ -86,20 +78,15 @@ pub async fn run_all(
     filter: &str,
     mut observe: impl FnMut(&Report),
 ) -> Summary {
-    let run = async |cases: &[Case<Place>], observe: &mut dyn FnMut(&Report)| {
-        let place = async |ctx: &Context| {
-            Ok(Place { open: Arc::clone(&open), name: format!("case{}", ctx.uuid().simple()) })
-        };
-        own::run_all(ctx, cases, filter, place, observe).await
+    let place = async |ctx: &Context| {
+        Ok(Place { open: Arc::clone(&open), name: format!("case{}", ctx.uuid().simple()) })
     };
-    let mut summary = run(CASES, &mut observe).await;
-    if open.can(Ability::Share) {
-        let shared = run(SHARED, &mut observe).await;
-        summary.passed += shared.passed;
-        summary.failed.extend(shared.failed);
-    } else {
-        summary.skipped += SHARED.iter().filter(|case| case.name.contains(filter)).count();
-    }
+    let mut summary = own::run_all(ctx, CASES, filter, place, &mut observe).await;
+    let shared = match open.is_shared() {
+        true => own::run_all(ctx, SHARED, filter, place, observe).await,
+        false => skip(SHARED, filter, observe),
+    };
+    add(&mut summary, shared);
     summary
 }
 

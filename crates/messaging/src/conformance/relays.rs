@@ -12,7 +12,7 @@ use staffa_storage::{Event, Page, Store, Unsent};
 use super::late::Late;
 use super::listener::Listener;
 use super::tally::{Ledger, Reserves, consumed, reserved, schemas, step, steps};
-use super::{broken, same, until};
+use super::{add, broken, same, skip, until};
 use crate::{Bus, Consumer, Dead, InProcess, Inbox, Relay, RelayOptions, Room, Subscription};
 
 /// Runs the cases whose name contains `filter`, one after the other, each on stores of its own, and tells `observe` of
@@ -23,20 +23,15 @@ pub async fn run_all(
     filter: &str,
     mut observe: impl FnMut(&Report),
 ) -> Summary {
-    let run = async |cases: &[Case<Place>], observe: &mut dyn FnMut(&Report)| {
-        let place = async |ctx: &Context| {
-            Ok(Place { open: Arc::clone(&open), name: format!("case_{}", ctx.uuid().simple()) })
-        };
-        own::run_all(ctx, cases, filter, place, observe).await
+    let place = async |ctx: &Context| {
+        Ok(Place { open: Arc::clone(&open), name: format!("case_{}", ctx.uuid().simple()) })
     };
-    let mut summary = run(CASES, &mut observe).await;
-    if open.can(Ability::Share) {
-        let shared = run(SHARED, &mut observe).await;
-        summary.passed += shared.passed;
-        summary.failed.extend(shared.failed);
-    } else {
-        summary.skipped += SHARED.iter().filter(|case| case.name.contains(filter)).count();
-    }
+    let mut summary = own::run_all(ctx, CASES, filter, place, &mut observe).await;
+    let shared = match open.can(Ability::Share) {
+        true => own::run_all(ctx, SHARED, filter, place, observe).await,
+        false => skip(SHARED, filter, observe),
+    };
+    add(&mut summary, shared);
     summary
 }
 

@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use staffa_context::{Context, Failure, Kind};
 use staffa_storage::conformance::Outcome;
-use staffa_storage::{Entity, Error, Event, Happened, Index, Indexes, Repository, Schema, Store, retry};
+use staffa_storage::{
+    Entity, Error, Event, Happened, Index, Indexes, Repository, Result, Schema, Store, retry,
+};
 
 use super::broken;
 use crate::Consumer;
@@ -77,19 +79,26 @@ pub(super) fn schemas() -> Vec<Schema> {
 
 /// Takes the order a step further, or begins it, and tells of it; `events` times in one unit, each its own step.
 pub(super) async fn step(ctx: &Context, store: &dyn Store, id: &str, events: u32) -> Outcome {
-    let stepped = retry(ctx, || async move {
-        let mut unit = store.unit();
-        let (order, before) = match unit.get::<Order>(ctx, id.to_owned()).await? {
-            Some(order) => {
-                let before = order.steps;
-                (unit.update(order.map(|order| Order { steps: before + events, ..order })), before)
-            }
-            None => (unit.insert(Order { id: id.to_owned(), steps: events }), 0),
-        };
-        (0..events).for_each(|n| unit.emit(&order, Stepped { step: before + n }));
-        unit.commit(ctx).await
-    });
-    Ok(stepped.await?)
+    loop {
+        match retry(ctx, || try_step(ctx, store, id, events)).await {
+            // Many write at once, and some store may be slow.
+            Err(Error::Conflict { .. }) => {}
+            stepped => return Ok(stepped?),
+        }
+    }
+}
+
+async fn try_step(ctx: &Context, store: &dyn Store, id: &str, events: u32) -> Result<()> {
+    let mut unit = store.unit();
+    let (order, before) = match unit.get::<Order>(ctx, id.to_owned()).await? {
+        Some(order) => {
+            let before = order.steps;
+            (unit.update(order.map(|order| Order { steps: before + events, ..order })), before)
+        }
+        None => (unit.insert(Order { id: id.to_owned(), steps: events }), 0),
+    };
+    (0..events).for_each(|n| unit.emit(&order, Stepped { step: before + n }));
+    unit.commit(ctx).await
 }
 
 pub(super) async fn steps(ctx: &Context, store: &Arc<dyn Store>, id: &str) -> Outcome<Vec<u32>> {
