@@ -27,6 +27,9 @@ use crate::schema;
 use crate::table::Tables;
 use crate::transaction::{Transaction, failed, result};
 
+/// How long the browser may say nothing while it opens or upgrades; an opening that was given up may be before ours.
+const SILENT_WAIT: Duration = Duration::from_secs(10);
+
 /// How often an opening begins anew, while other tabs upgrade the database too.
 const TURNS_MAX: usize = 5;
 
@@ -34,6 +37,7 @@ const CLOSED: &str = "the store is closed";
 const UPGRADED: &str =
     "another tab has opened a newer page, or removed what this site keeps: reload this page";
 const LOST: &str = "the browser has closed the database: reload the page";
+const SILENT: &str = "the browser does not open the database: close or reload other tabs of this site";
 const BLOCKED: &str = "another tab holds an older version of the data: close or reload it";
 
 #[wasm_bindgen]
@@ -95,6 +99,12 @@ impl Database {
         self.database.object_store_names()
     }
 
+    /// Refuses somebody else's; gives the version that an upgrade of ours would make.
+    fn check_owner(&self) -> Result<f64> {
+        schema::check_owner(&self.database)?;
+        Ok(self.database.version() + 1.0)
+    }
+
     /// Closes it once its transactions have ended.
     pub(crate) fn close(&self) {
         self.closed.borrow_mut().get_or_insert(CLOSED);
@@ -125,14 +135,13 @@ pub(crate) async fn open<T>(
             None => factory.open(name),
             Some(version) => factory.open_with_f64(name, version),
         };
-        let opening = Opening::of(request.map_err(|error| told(&error))?);
-        let Some(database) = opening.run(ctx, options, tables, asker).await? else {
+        let opening = Opening::of(request.map_err(|error| told(&error))?, options);
+        let Some(database) = opening.run(ctx, tables, asker).await? else {
             version = None;
             continue;
         };
-        schema::check_owner(&database)?;
-        let next = database.version() + 1.0;
         let database = Database::of(database, options);
+        let next = database.check_owner()?;
         schema::check_format(&database).await?;
         if schema::is_lacking(&database, tables)? {
             version = Some(next);
@@ -152,12 +161,14 @@ pub(crate) async fn remove<T>(
     asker: &mut oneshot::Sender<T>,
 ) -> Result<()> {
     let request = factory()?.delete_database(name).map_err(|error| told(&error))?;
-    let mut opening = Opening::of(request);
-    loop {
-        match opening.next(ctx, options.blocked_wait, asker).await?.as_str() {
-            "blocked" => {}
-            "success" => return Ok(()),
-            _ => return Err(failed(&opening.request)),
+    let mut opening = Opening::of(request, options);
+    match opening.next(ctx, asker).await.as_deref() {
+        Ok("success") => Ok(()),
+        Ok(_) => Err(failed(&opening.request)),
+        Err(error) => {
+            let error = error.clone();
+            opening.abandon();
+            Err(error)
         }
     }
 }
@@ -172,11 +183,13 @@ fn factory() -> Result<IdbFactory> {
 struct Opening {
     request: IdbOpenDbRequest,
     events: mpsc::UnboundedReceiver<String>,
+    blocked_wait: Duration,
+    is_blocked: bool,
     _handler: Closure<dyn FnMut(Event)>,
 }
 
 impl Opening {
-    fn of(request: IdbOpenDbRequest) -> Self {
+    fn of(request: IdbOpenDbRequest, options: &Options) -> Self {
         let (happened, events) = mpsc::unbounded();
         let handler = Closure::<dyn FnMut(Event)>::new(move |event: Event| {
             // The listener lives as long as the handler.
@@ -187,20 +200,20 @@ impl Opening {
         request.set_onupgradeneeded(listener);
         request.set_onsuccess(listener);
         request.set_onerror(listener);
-        Self { request, events, _handler: handler }
+        let blocked_wait = options.blocked_wait;
+        Self { request, events, blocked_wait, is_blocked: false, _handler: handler }
     }
 
     /// Waits until it is open and upgraded; `None` when another tab has upgraded it meanwhile.
     async fn run<T>(
         mut self,
         ctx: &Context,
-        options: &Options,
         tables: &Tables,
         asker: &mut oneshot::Sender<T>,
     ) -> Result<Option<IdbDatabase>> {
         let mut upgraded = Ok(());
         loop {
-            let event = match self.next(ctx, options.blocked_wait, asker).await {
+            let event = match self.next(ctx, asker).await {
                 Ok(event) => event,
                 Err(error) => {
                     self.abandon();
@@ -208,7 +221,6 @@ impl Opening {
                 }
             };
             match event.as_str() {
-                "blocked" => {}
                 "upgradeneeded" => upgraded = self.upgrade(tables, asker).await,
                 "success" => return Ok(Some(result(&self.request)?.unchecked_into())),
                 _ => return self.error(upgraded).map(|()| None),
@@ -216,12 +228,26 @@ impl Opening {
         }
     }
 
-    /// What happens next, within `wait` and while somebody wants it.
-    async fn next<T>(
+    /// What happens next but that other tabs are in the way, which is waited for; within bounds, and while somebody wants it.
+    async fn next<T>(&mut self, ctx: &Context, asker: &mut oneshot::Sender<T>) -> Result<String> {
+        loop {
+            let (wait, words) =
+                if self.is_blocked { (self.blocked_wait, BLOCKED) } else { (SILENT_WAIT, SILENT) };
+            let event = self.event(ctx, asker, wait, words).await?;
+            if event != "blocked" {
+                self.is_blocked = false;
+                return Ok(event);
+            }
+            self.is_blocked = true;
+        }
+    }
+
+    async fn event<T>(
         &mut self,
         ctx: &Context,
-        wait: Duration,
         asker: &mut oneshot::Sender<T>,
+        wait: Duration,
+        words: &'static str,
     ) -> Result<String> {
         let mut late = pin!(ctx.sleep(wait));
         poll_fn(|cx| {
@@ -231,9 +257,8 @@ impl Opening {
             if asker.poll_canceled(cx).is_ready() {
                 return Poll::Ready(Err(left()));
             }
-            late.as_mut()
-                .poll(cx)
-                .map(|slept| Err(slept.map_or_else(Error::Ended, |()| Error::Unavailable(BLOCKED.into()))))
+            let slept = late.as_mut().poll(cx);
+            slept.map(|slept| Err(slept.map_or_else(Error::Ended, |()| Error::Unavailable(words.into()))))
         })
         .await
     }
@@ -266,29 +291,29 @@ impl Opening {
     }
 
     /// Lets it end by itself, and undoes what it does.
-    fn abandon(mut self) {
+    fn abandon(self) {
         #[expect(
             clippy::disallowed_methods,
             reason = "a group's tasks are `Send`; this one holds the browser's handles"
         )]
-        spawn_local(async move {
-            while let Some(event) = poll_fn(|cx| Pin::new(&mut self.events).poll_next(cx)).await {
-                match event.as_str() {
-                    "blocked" => {}
-                    "upgradeneeded" => drop(self.request.transaction().map(Transaction::of)),
-                    "success" => {
-                        let opened = self.request.result().ok();
-                        if let Some(database) =
-                            opened.and_then(|opened| opened.dyn_into::<IdbDatabase>().ok())
-                        {
-                            database.close();
-                        }
-                        return;
+        spawn_local(self.undo());
+    }
+
+    async fn undo(mut self) {
+        while let Some(event) = poll_fn(|cx| Pin::new(&mut self.events).poll_next(cx)).await {
+            match event.as_str() {
+                "blocked" => {}
+                "upgradeneeded" => drop(self.request.transaction().map(Transaction::of)),
+                "success" => {
+                    let opened = self.request.result().ok();
+                    if let Some(database) = opened.and_then(|opened| opened.dyn_into::<IdbDatabase>().ok()) {
+                        database.close();
                     }
-                    _ => return,
+                    return;
                 }
+                _ => return,
             }
-        });
+        }
     }
 }
 

@@ -40,3 +40,31 @@ pub(crate) fn none() -> Error {
             .into(),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::*;
+
+    #[wasm_bindgen_test]
+    fn each_exception_says_what_to_do() {
+        let told = |name: &str| {
+            told(
+                &DomException::new_with_message_and_name("why", name)
+                    .map_or_else(|error| error, JsValue::from),
+            )
+        };
+        let unavailable = |name: &str, words: &str| match told(name) {
+            Error::Unavailable(told) => assert!(told.contains(words), "{name}: {told}"),
+            other => panic!("{name}: {other:?}"),
+        };
+        unavailable("QuotaExceededError", "no more room");
+        unavailable("InvalidStateError", "reload");
+        unavailable("AbortError", "took the transaction back");
+        unavailable("UnknownError", "disk: why");
+        assert_eq!(told("SecurityError"), none());
+        assert_eq!(told("DataError"), Error::Unusable("DataError: why".into()));
+        assert_eq!(super::told(&js_sys::Error::new("why")), Error::Unusable("why".into()));
+    }
+}

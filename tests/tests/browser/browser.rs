@@ -83,6 +83,26 @@ impl Browser {
         self.post("/refresh", &json!({}));
     }
 
+    /// The handle of the tab that is in front.
+    #[track_caller]
+    pub(crate) fn tab(&self) -> String {
+        let tab = self.try_ask("GET", "/window", None).unwrap();
+        tab.as_str().unwrap().to_owned()
+    }
+
+    /// Opens another tab, and goes to it.
+    #[track_caller]
+    pub(crate) fn new_tab(&self) {
+        let made = self.post("/window/new", &json!({ "type": "tab" }));
+        self.go_to(made["handle"].as_str().unwrap());
+        self.resize(1_280, 900, false);
+    }
+
+    #[track_caller]
+    pub(crate) fn go_to(&self, tab: &str) {
+        self.post("/window", &json!({ "handle": tab }));
+    }
+
     /// What the body of a function in JavaScript returns.
     #[track_caller]
     pub(crate) fn run(&self, script: &str, arguments: &[Value]) -> Value {

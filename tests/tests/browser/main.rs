@@ -14,6 +14,7 @@
     reason = "tests of processes have no context: they wait for them on threads"
 )]
 
+mod basket;
 mod behind;
 mod browser;
 mod cancel;

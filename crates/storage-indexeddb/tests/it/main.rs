@@ -3,5 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
 mod conformance;
+mod opening;
+mod tabs;
+mod things;
 
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
