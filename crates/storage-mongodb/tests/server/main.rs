@@ -6,10 +6,17 @@
 )]
 
 mod conformance;
+mod foreign;
+mod migration;
+mod own_port;
+mod place;
+mod rest;
 
 /// The URL of the server.
 fn url() -> String {
-    std::env::var("STAFFA_TEST_MONGODB").expect(
-        "STAFFA_TEST_MONGODB is the URL of a MongoDB server; `cargo xtask test` runs these tests with one",
-    )
+    std::env::var("STAFFA_TEST_MONGODB").unwrap_or_else(|_| {
+        panic!(
+            "STAFFA_TEST_MONGODB is the URL of a MongoDB server; `cargo xtask test` runs these tests with one"
+        )
+    })
 }
