@@ -111,12 +111,13 @@ impl Slow for Endless {
 
     async fn run(&self, ctx: &Context, lasting: Duration) -> Result<()> {
         // Each stage goes over all gates for each document of the one before: 64⁴ steps, and each is a document.
+        let count = || doc! { "$group": { "_id": null, "n": { "$sum": 1 } } };
         let over = |stage: Document| {
-            let inner = vec![doc! { "$match": { "frozen": false } }, stage, doc! { "$count": "n" }];
+            let inner = vec![doc! { "$match": { "frozen": false } }, stage, count()];
             doc! { "$lookup": { "from": crate::outbox::COLLECTION, "pipeline": inner, "as": "n" } }
         };
         let counted = doc! { "$match": { "frozen": false } };
-        let pipeline = vec![counted.clone(), over(over(over(counted))), doc! { "$count": "n" }];
+        let pipeline = vec![counted.clone(), over(over(over(counted))), count()];
         let endless = self.0.read(ctx, move |session| {
             Box::pin(async move {
                 let collection = session.database().collection::<Document>(crate::outbox::COLLECTION);

@@ -11,6 +11,7 @@ const TIME_EXPIRED: i32 = 50;
 const UNAUTHORIZED: i32 = 13;
 const AUTHENTICATION_FAILED: i32 = 18;
 const NAMESPACE_EXISTS: i32 = 48;
+const NAMESPACE_NOT_FOUND: i32 = 26;
 const DISK_FULL: i32 = 14_031;
 /// The node steps down, starts, shuts down, or is no primary.
 const NOT_PRIMARY: [i32; 8] = [10_107, 13_435, 13_436, 10_058, 189, 91, 11_600, 11_602];
@@ -96,4 +97,9 @@ pub(crate) fn waits(error: &Driver) -> bool {
 /// Whether the collection that was to be made is there already: another process was first.
 pub(crate) fn is_there(error: &Driver) -> bool {
     code(error) == Some(NAMESPACE_EXISTS)
+}
+
+/// Whether the collection that was asked of is not there.
+pub(crate) fn is_not_there(error: &Driver) -> bool {
+    code(error) == Some(NAMESPACE_NOT_FOUND)
 }

@@ -13,7 +13,7 @@ use staffa_storage::{Error, Migrate, Phase, Result, Step};
 
 use crate::backfill::{self, AT_ONCE_MAX};
 use crate::call::Call;
-use crate::error::{is_there, told};
+use crate::error::{is_not_there, is_there, told};
 use crate::mongodb::Shared;
 use crate::outbox::{self, GATES};
 use crate::registry::entry;
@@ -283,7 +283,10 @@ async fn lacking_indexes(
 }
 
 pub(crate) async fn index_names(store: &Shared, collection: &str) -> Result<BTreeSet<String>> {
-    let listed = store.database.collection::<Document>(collection).list_indexes().await.map_err(told)?;
+    let listed = match store.database.collection::<Document>(collection).list_indexes().await {
+        Err(error) if is_not_there(&error) => return Ok(BTreeSet::new()),
+        listed => listed.map_err(told)?,
+    };
     let listed: Vec<_> = listed.try_collect().await.map_err(told)?;
     Ok(listed.into_iter().filter_map(|index| index.options?.name).collect())
 }

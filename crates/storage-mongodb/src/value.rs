@@ -124,7 +124,7 @@ mod tests {
         let stored = document(value.as_object().unwrap()).unwrap();
         let mut names: Vec<&str> = stored.iter().map(|element| element.unwrap().0.as_str()).collect();
         names.sort_unstable();
-        assert_eq!(names, ["", "___$", "__$set", "_$set", "_id", "a$", "a.b"]);
+        assert_eq!(names, ["", "_$set", "__$set", "___$", "_id", "a$", "a.b"]);
         assert_eq!(comes_back(&value), value);
     }
 

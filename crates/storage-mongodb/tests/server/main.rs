@@ -1,9 +1,5 @@
 //! The MongoDB adapter over a server, at `STAFFA_TEST_MONGODB`.
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a test stands outside of the service, and drives the runtime itself"
-)]
 
 mod conformance;
 mod foreign;
