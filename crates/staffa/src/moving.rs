@@ -49,7 +49,7 @@ mod progress;
 use std::sync::Arc;
 
 use staffa_context::Context;
-use staffa_storage::{Entity, Moving, Schema, Section};
+use staffa_storage::{Entity, Moving, Record, Schema, Section};
 
 pub use contents::{Contents, Digest, Held, survey};
 use progress::{Copying, Place};
@@ -58,6 +58,9 @@ use crate::{Error, Result};
 
 /// How many records are in hand at once at most.
 pub const PAGE_MAX: usize = 500;
+
+/// A portion that is written at once ends with the record that reaches so many bytes of JSON.
+const PORTION_BYTES: usize = 256 << 10;
 
 /// Schemas with that of a copy's progress, which is kept in the store that is copied to.
 pub fn with_progress(mut schemas: Vec<Schema>) -> Vec<Schema> {
@@ -205,19 +208,35 @@ async fn copy_sections(
     while let Place::In { section, mark } = copying.place.clone() {
         let Some(of) = copy.sections.get(section) else { return Ok(()) };
         let page = copy.from.export(ctx, *of, mark.map(staffa_storage::Mark).as_ref(), PAGE_MAX).await?;
-        let copied = page.records.len();
-        if copied > 0 {
-            copy.to.import(ctx, *of, page.records).await?;
+        for portion in portions(page.records) {
+            let copied = portion.len();
+            copy.to.import(ctx, *of, portion).await?;
+            copying.copied += u64::try_from(copied).unwrap_or(u64::MAX);
+            observe(Step::Copied(copied));
         }
-        copying.copied += u64::try_from(copied).unwrap_or(u64::MAX);
         copying.place = match page.next {
             Some(mark) => Place::In { section, mark: Some(mark.0) },
             None => Place::In { section: section + 1, mark: None },
         };
         progress::write(ctx, copy.to, copying).await?;
-        observe(Step::Copied(copied));
     }
     Ok(())
+}
+
+/// Records in portions that a server writes in a moment, in their order.
+fn portions(records: Vec<Record>) -> Vec<Vec<Record>> {
+    let mut portions = Vec::new();
+    let (mut portion, mut bytes) = (Vec::new(), 0);
+    for record in records {
+        bytes += contents::bytes(&record);
+        portion.push(record);
+        if bytes >= PORTION_BYTES {
+            portions.push(std::mem::take(&mut portion));
+            bytes = 0;
+        }
+    }
+    portions.extend(Some(portion).filter(|rest| !rest.is_empty()));
+    portions
 }
 
 fn refuse_difference(held: &Contents, copied: &Contents) -> Result<()> {

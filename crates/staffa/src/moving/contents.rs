@@ -87,6 +87,11 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
+/// About how many bytes a record has as JSON.
+pub(super) fn bytes(record: &Record) -> usize {
+    canonical::json(&canonical_record(record)).len()
+}
+
 fn canonical_record(record: &Record) -> Value {
     match record {
         Record::Row { id, version, shape, document } => {

@@ -3,6 +3,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use serde::{Deserialize, Serialize};
 use staffa_context::{Context, Failure, Kind, Timestamp};
 use staffa_storage::{
@@ -66,6 +67,9 @@ pub trait SlowReads: Send + Sync + 'static {
     /// Keeps the store busy with one statement for some seconds, or until the context ends.
     async fn read_slowly(&self, ctx: &Context) -> Result<(), Failure>;
 }
+
+/// How many products are read at once for one price list.
+const READS_AT_ONCE: usize = 32;
 
 /// How many products one call of [`Catalog::import`] takes.
 pub const BATCH_MAX: usize = 500;
@@ -219,11 +223,10 @@ impl Catalog {
     }
 
     async fn known(&self, ctx: &Context, codes: &[String]) -> Result<Vec<Product>, Failure> {
-        let mut known = Vec::with_capacity(codes.len());
-        for code in codes {
-            known.extend(self.products.find(ctx, code).await?.map(|product| product.value));
-        }
-        Ok(known)
+        // Several at once, since a store may be far away: a large order has hundreds of codes.
+        let reads: Vec<_> = codes.iter().map(|code| self.products.find(ctx, code)).collect();
+        let found: Vec<_> = iter(reads).buffered(READS_AT_ONCE).try_collect().await?;
+        Ok(found.into_iter().flatten().map(|product| product.value).collect())
     }
 
     /// Adds products or changes those that are there, at most [`BATCH_MAX`], in one commit. Products that are there

@@ -2,5 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
 mod reporting;
+mod stores;
 #[path = "../suite.rs"]
 mod suite;

@@ -77,7 +77,10 @@ impl Page {
                 self.edit(Edit::Set(code.to_owned(), quantity));
                 self.changed("change a quantity");
             }
-            Err(words) => self.show_no_quote(words),
+            Err(words) => {
+                self.basket.borrow_mut().in_hand.end("something that is no quantity was typed");
+                self.show_no_quote(words);
+            }
         }
     }
 
