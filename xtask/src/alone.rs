@@ -15,10 +15,23 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("channel", &["context"]),
     ("storage", &["context"]),
     ("storage-sqlite", &["context", "storage"]),
+    ("storage-postgres", &["context", "storage"]),
+    ("storage-mongodb", &["context", "storage"]),
+    ("storage-indexeddb", &["context", "storage"]),
     ("messaging", &["context", "storage"]),
+    ("messaging-nats", &["context", "storage", "messaging"]),
     ("transport", &["context"]),
     ("telemetry", &["context"]),
     ("staffa", &["context", "channel", "storage", "storage-sqlite", "messaging", "transport", "telemetry"]),
+];
+
+/// Those that live in the browser alone.
+const IN_THE_BROWSER: &[&str] = &["storage-indexeddb"];
+
+/// What the facade and the shop are built with: each feature alone, and none.
+const FEATURES: &[(&str, &[&str])] = &[
+    ("staffa", &["", "channel", "sqlite", "postgres", "mongodb", "messaging", "nats"]),
+    ("shop", &["sqlite", "postgres", "mongodb"]),
 ];
 
 /// The beginnings of what a core never links: sockets, drivers, HTTP, exporters.
@@ -45,6 +58,11 @@ pub(crate) fn check(workspace: &Workspace, tally: &mut Tally) {
     for (library, allowed) in LIBRARIES {
         tally.check(&format!("`{library}` alone"), || builds_alone(workspace, library, allowed));
     }
+    for (package, features) in FEATURES {
+        tally.check(&format!("each feature of `{package}` alone"), || {
+            features.iter().try_for_each(|feature| feature_alone(workspace, package, feature))
+        });
+    }
     tally.check("the shop's core has no driver, socket or HTTP", || core_is_pure(workspace));
 }
 
@@ -67,7 +85,11 @@ fn builds_alone(workspace: &Workspace, library: &str, allowed: &[&str]) -> Resul
     project.manifest(&format!(
         "[package]\nname = \"alone\"\nedition = \"2024\"\n\n[dependencies]\n{package} = {{ path = {path:?} }}\n"
     ))?;
-    command::run(&mut project.cargo(&["build", "--quiet"]))?;
+    let mut check = project.cargo(&["check", "--quiet"]);
+    if IN_THE_BROWSER.contains(&library) {
+        check.arg("--target=wasm32-unknown-unknown");
+    }
+    command::run(&mut check)?;
     let tree = command::output(&mut project.cargo(&[
         "tree",
         "--edges=normal,build",
@@ -84,6 +106,11 @@ fn builds_alone(workspace: &Workspace, library: &str, allowed: &[&str]) -> Resul
         None if ours.count() == 0 => Err(format!("cargo tree does not show {package}").into()),
         None => Ok(()),
     }
+}
+
+fn feature_alone(workspace: &Workspace, package: &str, feature: &str) -> Result<()> {
+    let mut check = workspace.cargo(["check", "--quiet", "-p", package, "--no-default-features"]);
+    command::run(check.args(["--features", feature]))
 }
 
 /// A folder is named as its package without the prefix; the facade has the bare name.

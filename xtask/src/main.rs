@@ -19,6 +19,7 @@ mod notes;
 mod options;
 mod servers;
 mod shop;
+mod stores;
 mod tally;
 mod test;
 mod tools;

@@ -11,6 +11,7 @@ use crate::drivers;
 use crate::notes;
 use crate::options::Options;
 use crate::servers::Servers;
+use crate::stores;
 use crate::tally::Tally;
 use crate::tools::{self, Tools};
 use crate::workspace::Workspace;
@@ -43,6 +44,7 @@ pub(crate) fn run(arguments: Vec<String>) -> Result<()> {
     });
     drivers::check(&workspace, &mut tally);
     alone::check(&workspace, &mut tally);
+    stores::check(&workspace, &mut tally);
     notes::check(&workspace, &mut tally);
     tally.finish()
 }
@@ -69,7 +71,8 @@ fn on_servers(workspace: &Workspace, tools: &Tools, tally: &mut Tally) {
     tally.tests("tests on servers", &mut cargo);
     for store in ["memory:", "sqlite:", servers.postgres(), servers.mongodb()] {
         let mut suite = Command::new(workspace.binary("debug", "xtask-conformance"));
-        suite.arg(store).envs(servers.variables());
+        let record = workspace.target.join("conformance").join(scheme(store)).with_extension("txt");
+        suite.arg(store).arg("--record").arg(record).envs(servers.variables());
         tally.tests(&format!("the storage suite on {}", scheme(store)), &mut suite);
     }
     drop(servers);
