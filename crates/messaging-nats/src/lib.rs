@@ -44,6 +44,7 @@ mod line;
 mod nats;
 mod options;
 mod serving;
+mod step;
 mod streams;
 mod wire;
 

@@ -14,15 +14,13 @@ use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::consumer::pull::{MessagesErrorKind, Stream};
 use async_nats::jetstream::{AckKind, Message};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use staffa_context::{
-    BoxFuture, Context, Failure, Instant, Kind, Metric, MetricKind, SpanKind, TraceContext,
-};
-use staffa_storage::Event;
+use staffa_context::{BoxFuture, Context, Failure, Instant, Kind, Metric, MetricKind, TraceContext};
 use tokio::sync::watch;
 
 use crate::aside::Held;
 use crate::consumer::{GROUP, Seat};
 use crate::line::{Delivery, Line, Next};
+use crate::step::{Looked, Step, Taken, handle_first, look, put_aside, take_up};
 use crate::streams::away;
 use crate::wire;
 
@@ -70,46 +68,6 @@ pub(crate) struct Serving {
     changing: usize,
     closing: bool,
     told_full: bool,
-}
-
-/// What has ended.
-enum Step {
-    Handled {
-        entity: String,
-        handled: Result<(), Failure>,
-        acknowledged: Result<(), Failure>,
-    },
-    PutAside {
-        entity: String,
-        put: Result<(), Failure>,
-    },
-    TakenUp {
-        entity: String,
-        taken: Result<Taken, Failure>,
-    },
-    /// The wish for an entity came to nothing, and is forgotten.
-    Granted {
-        entity: String,
-        granted: Result<(), Failure>,
-    },
-    Looked {
-        changes: u64,
-        looked: Result<Looked, Failure>,
-    },
-}
-
-/// What became of the first event that was put aside.
-enum Taken {
-    Done,
-    Failed(Failure),
-    /// There was none.
-    Nothing,
-}
-
-struct Looked {
-    pinned: Option<String>,
-    pending: usize,
-    held: Held,
 }
 
 impl Serving {
@@ -516,77 +474,4 @@ impl Serving {
 /// Whether a failure says something of the event, and not of the moment.
 fn counts(kind: Kind) -> bool {
     !kind.is_temporary() && !matches!(kind, Kind::DeadlineExceeded | Kind::Cancelled)
-}
-
-async fn handle_first(ctx: &Context, seat: &Seat, entity: String, first: Delivery) -> Step {
-    let handled = match first.is_done {
-        true => Ok(()),
-        false => handle(ctx, seat, &first.event, first.trace).await,
-    };
-    let acknowledged = match &handled {
-        Ok(()) => first.message.double_ack().await.map_err(|error| away(&*error)),
-        Err(_) => Ok(()),
-    };
-    Step::Handled { entity, handled, acknowledged }
-}
-
-/// Lets the consumer take the event's effect.
-async fn handle(
-    ctx: &Context,
-    seat: &Seat,
-    event: &Event,
-    trace: Option<TraceContext>,
-) -> Result<(), Failure> {
-    let _turn = ctx.with_timeout(seat.options.turn).run(seat.turn.lock()).await;
-    ctx.check()?;
-    let ctx = ctx.with_trace(trace).with_timeout(seat.options.timeout);
-    let mut span = ctx.span_of(SpanKind::Consumer, format!("consume {}", event.name));
-    span.set("messaging.consumer.group.name", seat.subscription.consumer);
-    let handled = span.run(seat.subscription.handler.consume(&span, event)).await;
-    let handled = handled.unwrap_or_else(|cause| Err(cause.into()));
-    if let Err(failure) = &handled {
-        span.fail(failure);
-    }
-    handled
-}
-
-async fn put_aside(
-    ctx: &Context,
-    seat: &Seat,
-    first: &Delivery,
-    why: Option<(Failure, u32)>,
-) -> Result<(), Failure> {
-    let why = why.as_ref().map(|(failure, attempts)| (failure, *attempts));
-    let put = seat.aside.put(seat.subscription.consumer, &first.event, first.sequence, why);
-    ctx.run(put).await??;
-    first.message.double_ack().await.map_err(|error| away(&*error))
-}
-
-/// Takes up the first event of the entity that was put aside, or drops it if that is the wish.
-async fn take_up(ctx: &Context, seat: &Seat, entity: &str) -> Result<Taken, Failure> {
-    let (aside, consumer) = (&seat.aside, seat.subscription.consumer);
-    let Some(first) = aside.first(consumer, entity).await? else {
-        aside.fulfil(consumer, entity).await?;
-        return Ok(Taken::Nothing);
-    };
-    let event: Option<Event> = serde_json::from_slice(&first.payload).ok();
-    let skipped = aside.skipped(consumer, entity).await?;
-    if let Some(event) = event.filter(|event| skipped != Some(event.id))
-        && let Err(failure) = handle(ctx, seat, &event, None).await
-    {
-        return Ok(Taken::Failed(failure));
-    }
-    aside.delete(first.sequence).await?;
-    Ok(Taken::Done)
-}
-
-async fn look(seat: &Seat, consumer: &PullConsumer, in_hand: &[Arc<Message>]) -> Result<Looked, Failure> {
-    for message in in_hand {
-        message.ack_with(AckKind::Progress).await.map_err(|error| away(&*error))?;
-    }
-    let info = consumer.get_info().await.map_err(|error| away(&error))?;
-    let group = info.priority_groups.into_iter().find(|group| group.group == GROUP);
-    let pinned = group.and_then(|group| group.pinned_client_id).filter(|pin| !pin.is_empty());
-    let held = seat.aside.held(seat.subscription.consumer).await?;
-    Ok(Looked { pinned, pending: info.num_ack_pending, held })
 }
