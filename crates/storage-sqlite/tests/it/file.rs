@@ -145,6 +145,25 @@ async fn a_tool_that_holds_the_file_makes_a_commit_wait_and_then_refuses_it() {
     insert(&store, &ctx, [product(1)]).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_commit_waits_for_a_tool_no_longer_than_its_deadline_and_is_then_not_made() {
+    let folder = Folder::new();
+    let store = folder.open(Options { busy_wait: Duration::from_secs(600), ..quick() }).await;
+    let ctx = Context::background();
+    let tool = staffa_storage_sqlite::rusqlite::Connection::open(folder.file()).unwrap();
+    tool.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let brief = ctx.with_timeout(Duration::from_millis(30));
+    let ended = insert(&store, &brief, [product(1)]).await;
+    assert_eq!(ended, Err(Error::Ended(Cause::DeadlineExceeded)));
+    // The writer is free for the next one, which would wait for ten minutes behind it.
+    let next = ctx.with_timeout(Duration::from_millis(30));
+    let written = store.write(&next, |tx| tx.execute_batch("SELECT 1")).await;
+    assert_eq!(written, Err(Error::Ended(Cause::DeadlineExceeded)));
+    tool.execute_batch("ROLLBACK").unwrap();
+    insert(&store, &ctx, [product(2)]).await.unwrap();
+    assert!(!is_there(&store, 1).await);
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn another_name_of_the_file_has_the_same_lock() {

@@ -217,6 +217,18 @@ async fn a_store_serves_while_an_index_is_filled() {
     assert_eq!(all(&store, 1).await.len() as i64, id);
 }
 
+#[tokio::test]
+async fn a_store_closes_in_mid_backfill_and_goes_on_when_it_is_opened_again() {
+    let folder = Folder::new();
+    filled(&folder, 20_000).await;
+    let store = open(folder.file(), newer(), Duration::ZERO).await.unwrap();
+    assert!(store.ping(&Context::background()).await.is_err());
+    close(store).await;
+    assert_eq!(planned(&folder, newer(), false).await[0].phase, Phase::Backfill, "it was not whole");
+    let store = open(folder.file(), newer(), Duration::from_secs(60)).await.unwrap();
+    assert_eq!(all(&store, 1).await.len(), 20_000);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_index_that_cannot_be_filled_is_unavailable_in_words_that_say_why() {
     let folder = Folder::new();
