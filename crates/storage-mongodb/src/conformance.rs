@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bson::{Document, doc};
 use futures_util::TryStreamExt;
 use staffa_context::{Cause, Context};
-use staffa_storage::conformance::{Ability, Open, Slow};
+use staffa_storage::conformance::{Ability, Open, Slow, schemas};
 use staffa_storage::{Error, Moving, Result, Schema, Store};
 
 use crate::connection::{self, Connection};
@@ -53,7 +53,7 @@ impl Open for Databases {
 
     async fn slow(&self, ctx: &Context, place: &str) -> Result<Arc<dyn Slow>> {
         let options = Options { connections_max: SLOW_POOL, ..self.options(place) };
-        Ok(Arc::new(Endless(MongoDb::open(ctx, &self.url, options, vec![]).await?)))
+        Ok(Arc::new(Endless(MongoDb::open(ctx, &self.url, options, schemas()).await?)))
     }
 
     async fn leftovers(&self, ctx: &Context, place: &str) -> Result<Vec<String>> {

@@ -75,7 +75,7 @@ pub(crate) fn indexes() -> [Document; 2] {
     [
         doc! {
             "name": "order",
-            "key": { "sent": 1, "place": 1, "at": 1, "version": 1, "n": 1, "partition": 1 },
+            "key": { "sent": 1, "place": 1, "version": 1, "n": 1, "at": 1, "_id": 1, "partition": 1 },
             "partialFilterExpression": { "sent": { "$exists": true } },
         },
         doc! {
@@ -114,9 +114,9 @@ pub(crate) async fn backlog(store: &Shared, call: &Call, limit: usize) -> Result
     Ok(Backlog { events, oldest })
 }
 
-/// Oldest commit first, and those of an entity in their order.
+/// Oldest commit first, and those of an entity in their order, also where a server that is not MongoDB gives a place twice.
 pub(crate) fn order() -> Document {
-    doc! { "place": 1, "at": 1, "version": 1, "n": 1 }
+    doc! { "place": 1, "version": 1, "n": 1, "at": 1, "_id": 1 }
 }
 
 pub(crate) fn id(document: &RawDocument) -> Result<Uuid> {

@@ -135,9 +135,18 @@ fn created(collection: &str, index: &Document) -> String {
     format!("db.{collection}.createIndex({}, {})", shell(&key), shell(&options))
 }
 
-/// A document as `mongosh` reads it.
+/// A document as `mongosh` reads it, its fields in their order: that of an index's fields matters.
 fn shell(document: &Document) -> String {
-    Bson::Document(document.clone()).into_relaxed_extjson().to_string()
+    let fields: Vec<String> =
+        document.iter().map(|(name, value)| format!("{name:?}: {}", told_value(value))).collect();
+    if fields.is_empty() { "{}".into() } else { format!("{{ {} }}", fields.join(", ")) }
+}
+
+fn told_value(value: &Bson) -> String {
+    match value {
+        Bson::Document(document) => shell(document),
+        other => other.clone().into_relaxed_extjson().to_string(),
+    }
 }
 
 fn record(table: &Table) -> Document {

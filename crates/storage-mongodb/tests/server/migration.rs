@@ -30,7 +30,7 @@ async fn a_plan_tells_every_statement_and_makes_nothing() {
     let place = Place::new();
     let steps = planned(&place, true).await;
     let told: Vec<&str> = steps.iter().map(|step| step.statement.as_str()).collect();
-    let index = "db.product.createIndex({\"keys.pence\":1,\"_id\":1}, {\"name\":\"pence.1\",";
+    let index = "db.product.createIndex({ \"keys.pence\": 1, \"_id\": 1 }, { \"name\": \"pence.1\",";
     assert!(told.iter().any(|statement| statement.starts_with(index)), "{told:#?}");
     assert!(place.by_hand().await.list_collection_names().await.unwrap().is_empty());
     assert_eq!(migrated(&place, false).await.len(), steps.len());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bson::{Document, doc};
 use staffa_context::Cause;
-use staffa_storage::conformance::Open;
+use staffa_storage::conformance::{self, Open};
 use staffa_storage::{Error, Moving};
 use staffa_storage_mongodb::MongoDb;
 use staffa_storage_mongodb::conformance::Databases;
@@ -56,7 +56,7 @@ async fn a_deadline_ends_a_long_statement_on_the_server() {
     let place = Place::new();
     let all = Databases::new(crate::url());
     let name = format!("slow_{}", place.ctx.uuid().simple());
-    all.open(&place.ctx, &name, vec![]).await.unwrap();
+    all.open(&place.ctx, &name, conformance::schemas()).await.unwrap();
     let slow = all.slow(&place.ctx, &name).await.unwrap();
     let short = place.ctx.with_timeout(Duration::from_millis(50));
     let ended = slow.run(&short, Duration::from_secs(10)).await;
