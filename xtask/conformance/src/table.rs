@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
@@ -44,8 +45,8 @@ fn read(file: &Path) -> Result<String> {
     fs::read_to_string(file).with_context(|| format!("the file {}", file.display()))
 }
 
-/// What became of each case, by its name.
-type Run = BTreeMap<String, Seen>;
+/// What became of each case, by its name, with its rule.
+type Run = BTreeMap<String, (Seen, String)>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Seen {
@@ -55,7 +56,13 @@ enum Seen {
 }
 
 fn runs(folder: &Path) -> Result<Vec<Run>> {
-    ADAPTERS.iter().map(|(name, _)| Ok(lines(&read(&folder.join(format!("{name}.txt")))?))).collect()
+    let run = |name: &str| match fs::read_to_string(folder.join(format!("{name}.txt"))) {
+        Ok(text) => Ok(lines(&text)),
+        // Its column says that it was not run.
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Run::new()),
+        Err(error) => Err(error).with_context(|| format!("the run on {name}")),
+    };
+    ADAPTERS.iter().map(|(name, _)| run(name)).collect()
 }
 
 /// The lines of cases in what a run printed; a browser's console puts words of its own before them.
@@ -64,8 +71,9 @@ fn lines(text: &str) -> Run {
     let line = |line: &str| {
         let (at, seen) =
             words.iter().find_map(|(word, seen)| Some((line.find(word)? + word.len(), *seen)))?;
-        let (name, _) = line[at..].split_once(": ")?;
-        name.contains("::").then(|| (name.to_owned(), seen))
+        let (name, rule) = line[at..].split_once(": ")?;
+        let rule = rule.split(" (needs ").next().unwrap_or(rule);
+        name.contains("::").then(|| (name.to_owned(), (seen, rule.to_owned())))
     };
     text.lines().filter_map(line).collect()
 }
@@ -73,24 +81,40 @@ fn lines(text: &str) -> Run {
 fn table(runs: &[Run]) -> String {
     let headings: Vec<&str> = ADAPTERS.iter().map(|(_, heading)| *heading).collect();
     let mut text = format!("| rule | {} |\n|---|{}\n", headings.join(" | "), "---|".repeat(headings.len()));
-    let totals: Vec<String> = runs.iter().map(total).collect();
+    let rules = rules(runs);
+    let totals: Vec<String> = runs.iter().map(|run| total(&rules, run)).collect();
     // Writing to a text cannot fail.
     let _ = writeln!(text, "| **all rules that apply** | {} |", totals.join(" | "));
-    for case in conformance::cases() {
-        let cells: Vec<&str> = runs.iter().map(|run| cell(run.get(case.name))).collect();
-        let _ = writeln!(text, "| {} | {} |", case.rule.replace('|', "\\|"), cells.join(" | "));
+    for (name, rule) in &rules {
+        let cells: Vec<&str> = runs.iter().map(|run| cell(run.get(name))).collect();
+        let _ = writeln!(text, "| {} | {} |", rule.replace('|', "\\|"), cells.join(" | "));
     }
     text
 }
 
-fn total(run: &Run) -> String {
-    let count = |wanted| conformance::cases().filter(|case| run.get(case.name) == Some(&wanted)).count();
-    let (passed, skipped) = (count(Seen::Passed), count(Seen::Skipped));
-    format!("**{passed} of {}**", conformance::cases().count() - skipped)
+/// The names and rules of the port's suite, then those that runs have besides: of relays over the store.
+fn rules(runs: &[Run]) -> Vec<(String, String)> {
+    let mut rules: Vec<(String, String)> =
+        conformance::cases().map(|case| (case.name.to_owned(), case.rule.to_owned())).collect();
+    for (name, (_, rule)) in runs.iter().flatten() {
+        if !rules.iter().any(|(known, _)| known == name) {
+            rules.push((name.clone(), rule.clone()));
+        }
+    }
+    rules
 }
 
-fn cell(seen: Option<&Seen>) -> &'static str {
-    match seen {
+fn total(rules: &[(String, String)], run: &Run) -> String {
+    let seen = |wanted| run.values().filter(|(seen, _)| *seen == wanted).count();
+    if run.is_empty() {
+        "not run".to_owned()
+    } else {
+        format!("**{} of {}**", seen(Seen::Passed), rules.len() - seen(Seen::Skipped))
+    }
+}
+
+fn cell(seen: Option<&(Seen, String)>) -> &'static str {
+    match seen.map(|(seen, _)| seen) {
         Some(Seen::Passed) => "✓",
         Some(Seen::Failed) => "**fails**",
         Some(Seen::Skipped) => "–",
@@ -114,9 +138,9 @@ mod tests {
         let run = lines(
             "pass a::b: the rule\n    console.log div: FAIL c::d: a rule: of two\n     words\nskip e::f: x (needs Move)\n9 passed, 0 failed",
         );
-        assert_eq!(run.get("a::b"), Some(&Seen::Passed));
-        assert_eq!(run.get("c::d"), Some(&Seen::Failed));
-        assert_eq!(run.get("e::f"), Some(&Seen::Skipped));
+        assert_eq!(run.get("a::b"), Some(&(Seen::Passed, "the rule".to_owned())));
+        assert_eq!(run.get("c::d"), Some(&(Seen::Failed, "a rule: of two".to_owned())));
+        assert_eq!(run.get("e::f"), Some(&(Seen::Skipped, "x".to_owned())));
         assert_eq!(run.len(), 3);
     }
 
@@ -124,9 +148,11 @@ mod tests {
     fn a_table_has_each_rule_and_says_what_was_not_run() {
         let mut runs = vec![Run::new(); ADAPTERS.len()];
         let case = conformance::cases().next().map(|case| case.name.to_owned());
-        runs[1].extend(case.map(|name| (name, Seen::Passed)));
+        runs[1].extend(case.map(|name| (name, (Seen::Passed, "the first".to_owned()))));
+        runs[2].insert("relay::a".to_owned(), (Seen::Passed, "one of relays".to_owned()));
         let table = table(&runs);
-        assert_eq!(table.lines().count(), conformance::cases().count() + 3);
+        assert_eq!(table.lines().count(), conformance::cases().count() + 4);
+        assert!(table.ends_with("| one of relays | not run | not run | ✓ | not run | not run |\n"));
         assert!(
             table
                 .lines()
