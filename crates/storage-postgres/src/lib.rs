@@ -66,7 +66,7 @@
 //!
 //! # Behind a pooler
 //!
-//! PgBouncer in transaction mode is recognised, and no statement is prepared then. Nothing else is kept in a session either: there are
+//! PgBouncer in transaction mode is recognised, and no statement is prepared then; a port of one's own had better use `query_typed` and its like. Nothing else is kept in a session either: there are
 //! no settings but a transaction's own, and no locks of sessions. Connections are not shared between operations: one that is cancelled must
 //! not take others with it.
 //!
@@ -84,6 +84,7 @@ pub mod conformance;
 mod connection;
 mod error;
 mod kept;
+mod migration;
 mod moving;
 mod options;
 mod outbox;
@@ -99,7 +100,8 @@ mod tls;
 mod url;
 mod watch;
 
+pub use migration::{migrate, plan};
 pub use options::Options;
-pub use postgres::{Postgres, migrate, plan};
+pub use postgres::Postgres;
 pub use tokio_postgres;
 pub use watch::{OPERATION_SECONDS, QUEUE_LENGTH};

@@ -5,8 +5,7 @@ use async_trait::async_trait;
 use futures_util::future::join;
 use staffa_context::{BoxFuture, Cancel, Cause, Context, Timestamp};
 use staffa_storage::{
-    Backlog, By, Commit, Error, Event, Found, Kept, Migrate, Part, Phase, Result, Scan, Schema, Seen, Step,
-    Store, Unsent,
+    Backlog, By, Commit, Error, Event, Found, Kept, Migrate, Part, Result, Scan, Schema, Seen, Store, Unsent,
 };
 use tokio::sync::{Notify, watch};
 use tokio_postgres::{Client, Row};
@@ -23,7 +22,7 @@ use crate::row::{Json, Param, get, shape};
 use crate::session::{Session, Sql, Step as Stage, Told, together};
 use crate::table::{Table, Tables, quoted};
 use crate::watch::{Meters, Operation};
-use crate::{backfill, connection, kept, outbox, scan, schema};
+use crate::{backfill, connection, kept, migration, outbox, scan};
 
 /// How often what writes to the outbox alone is run again that the server found in another's way.
 const ATTEMPTS_MAX: usize = 5;
@@ -73,15 +72,11 @@ impl Postgres {
         let session = pool.session(ctx).await?;
         let plan = match options.migrate {
             Migrate::Apply => build::expand(ctx, &session, &options.schema, &schemas).await?,
-            Migrate::Check => checked(&session, &options.schema, &schemas).await?,
+            Migrate::Check => migration::checked(&session, &options.schema, &schemas).await?,
         };
         drop(session);
         let space = quoted(&options.schema);
-        let tables = schemas.iter().map(|schema| {
-            let lines = plan.lines.get(schema.kind).cloned().unwrap_or_default();
-            Ok(Arc::new(Table::new(&space, schema, &lines)?))
-        });
-        let tables = Tables::new(tables.collect::<Result<Vec<_>>>()?);
+        let tables = plan.tables(&space, &schemas)?;
         let meters = Meters::new(ctx, schemas.iter().map(|schema| schema.kind));
         let common = Common::new(&space);
         let inner = Arc::new(Inner { pool, options, tables, common, schemas, stale: Notify::new() });
@@ -212,122 +207,6 @@ impl Postgres {
         })
         .await
     }
-}
-
-/// What is missing for these schemas on the server of `url`, and with `contract` what only older binaries need. It reads
-/// and changes nothing.
-///
-/// # Errors
-///
-/// Those of [`Postgres::open`].
-pub async fn plan(
-    ctx: &Context,
-    url: &str,
-    options: &Options,
-    schemas: &[Schema],
-    contract: bool,
-) -> Result<Vec<Step>> {
-    ctx.check()?;
-    Schema::check(schemas)?;
-    let pool = connection::reach(ctx, url, options).await?;
-    let session = pool.session(ctx).await?;
-    let present = schema::inspect(&session, &options.schema).await?;
-    let plan = schema::plan(&present, &options.schema, schemas)?;
-    let space = quoted(&options.schema);
-    let mut steps = plan.steps(&space, contract);
-    let backfills = stale_steps(&session, &present, &plan, &space, schemas).await?;
-    let at = steps.iter().position(|step| step.phase == Phase::Contract).unwrap_or(steps.len());
-    steps.splice(at..at, backfills);
-    Ok(steps)
-}
-
-/// Takes the store on the server of `url` to these schemas, until every index is whole, and with `contract` takes away what
-/// only older binaries need. `observe` is told of each statement. It may be stopped and called again.
-///
-/// # Errors
-///
-/// Those of [`Postgres::open`].
-pub async fn migrate(
-    ctx: &Context,
-    url: &str,
-    options: &Options,
-    schemas: &[Schema],
-    contract: bool,
-    observe: &mut (dyn FnMut(&str) + Send),
-) -> Result<()> {
-    ctx.check()?;
-    Schema::check(schemas)?;
-    let pool = connection::reach(ctx, url, options).await?;
-    let session = pool.session(ctx).await?;
-    let present = schema::inspect(&session, &options.schema).await?;
-    for statement in &schema::plan(&present, &options.schema, schemas)?.expand {
-        observe(statement);
-    }
-    let plan = build::expand(ctx, &session, &options.schema, schemas).await?;
-    let space = quoted(&options.schema);
-    let tables = schemas.iter().map(|schema| {
-        let lines = plan.lines.get(schema.kind).cloned().unwrap_or_default();
-        Ok(Arc::new(Table::new(&space, schema, &lines)?))
-    });
-    let tables = Tables::new(tables.collect::<Result<Vec<_>>>()?);
-    let builder = Builder { pool: &pool, schema: &options.schema, schemas, tables: &tables };
-    builder.run(ctx, observe).await?;
-    if contract {
-        let present = schema::inspect(&session, &options.schema).await?;
-        for statement in schema::plan(&present, &options.schema, schemas)?.contract {
-            ctx.check()?;
-            observe(&statement);
-            session.simple(&statement).await.map_err(|error| told(&error))?;
-        }
-    }
-    drop(session);
-    pool.close(ctx).await
-}
-
-/// A step for each kind whose rows have to be keyed.
-async fn stale_steps(
-    session: &Session,
-    present: &schema::Present,
-    plan: &schema::Plan,
-    space: &str,
-    schemas: &[Schema],
-) -> Result<Vec<Step>> {
-    let mut steps = Vec::new();
-    for schema in schemas.iter().filter(|schema| present.has(schema.kind)) {
-        let lines = plan.lines.get(schema.kind).cloned().unwrap_or_default();
-        let table = Table::new(space, schema, &lines)?;
-        let rows = backfill::count(session, &table, usize::MAX).await?;
-        if rows > 0 {
-            let statement = format!("-- key {rows} rows: UPDATE {} … WHERE {}", table.name, table.is_stale());
-            steps.push(Step { phase: Phase::Backfill, statement });
-        }
-    }
-    Ok(steps)
-}
-
-/// The plan of a store that lacks nothing; rows that a read can key may be there.
-async fn checked(session: &Session, name: &str, schemas: &[Schema]) -> Result<schema::Plan> {
-    let present = schema::inspect(session, name).await?;
-    let plan = schema::plan(&present, name, schemas)?;
-    let mut missing: Vec<String> =
-        plan.steps(&quoted(name), false).into_iter().map(|step| step.statement).collect();
-    if missing.is_empty() {
-        for schema in schemas {
-            let lines = plan.lines.get(schema.kind).cloned().unwrap_or_default();
-            let table = Table::new(&quoted(name), schema, &lines)?;
-            let rows = backfill::count(session, &table, backfill::FEW + 1).await?;
-            if rows > backfill::FEW {
-                missing.push(format!("the keys of more than {} rows of {}", backfill::FEW, schema.kind));
-            }
-        }
-    }
-    if missing.is_empty() {
-        return Ok(plan);
-    }
-    Err(Error::Unusable(format!(
-        "the schema {name} is not what this binary needs, and it is told to change nothing; missing: {}",
-        missing.join("; "),
-    )))
 }
 
 impl Inner {

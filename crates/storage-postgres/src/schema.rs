@@ -7,6 +7,7 @@
 //! 3. A schema with tables of somebody else and without the mark is not touched.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use staffa_storage::{Error, Phase, Result, Schema, Step};
 use tokio_postgres::types::Type;
@@ -16,7 +17,7 @@ use crate::outbox;
 use crate::row::{Param, get};
 use crate::session::{Session, Sql};
 use crate::table::{
-    LINES_MAX, Line, Lines, Table, bare_name, columns, definition, is_stale, quoted, stale_name,
+    LINES_MAX, Line, Lines, Table, Tables, bare_name, columns, definition, is_stale, quoted, stale_name,
 };
 
 /// The format of the adapter's own tables, and of how kinds are laid out.
@@ -71,6 +72,16 @@ impl Present {
 }
 
 impl Plan {
+    /// The tables of these schemas, once all of it is done.
+    pub(crate) fn tables(&self, space: &str, schemas: &[Schema]) -> Result<Tables> {
+        let none = Lines::new();
+        let table = |schema: &Schema| {
+            let lines = self.lines.get(schema.kind).unwrap_or(&none);
+            Ok(Arc::new(Table::new(space, schema, lines)?))
+        };
+        Ok(Tables::new(schemas.iter().map(table).collect::<Result<Vec<_>>>()?))
+    }
+
     /// The steps of the structure, without those of the rows.
     pub(crate) fn steps(&self, space: &str, contract: bool) -> Vec<Step> {
         let step = |phase, statement: &String| Step { phase, statement: statement.clone() };

@@ -132,7 +132,7 @@ impl Session {
         self.watched(self.client().batch_execute(text)).await
     }
 
-    /// Runs the text that begins a transaction; `Session::ended` says that it is over.
+    /// Runs the text that begins a transaction, which lasts until `commit` or `rollback`.
     pub(crate) async fn begin(&self, text: &str) -> Told<()> {
         self.open.store(true, Ordering::Release);
         self.simple(text).await
