@@ -51,8 +51,10 @@ async fn sweep_once(ctx: &Context, store: &Arc<dyn Store>, keep: Duration) -> Re
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
+    use std::sync::atomic::{AtomicI64, Ordering};
+
     use serde_json::Value;
-    use staffa_context::{Cancel, Instruments, ManualClock};
+    use staffa_context::{Cancel, Instruments, ManualClock, Meter, Record, Series, TraceContext};
     use staffa_storage::memory::Memory;
     use staffa_storage::{Commit, Kept};
 
@@ -68,9 +70,34 @@ mod tests {
         store.kept(ctx, "POST /orders", key).await.unwrap().is_some()
     }
 
+    /// Counts everything that is recorded.
+    #[derive(Clone, Default)]
+    struct Count(Arc<AtomicI64>);
+
+    impl Meter for Count {
+        fn series(&self, metric: &Metric, _labels: &[(&'static str, &str)]) -> Series {
+            assert_eq!(metric.name, "store_records_swept");
+            Series::new(Arc::new(self.clone()))
+        }
+    }
+
+    impl Record for Count {
+        fn add(&self, delta: i64) {
+            self.0.fetch_add(delta, Ordering::Relaxed);
+        }
+
+        fn set(&self, _value: i64) {}
+
+        fn observe(&self, _value: f64, _trace: Option<TraceContext>) {}
+    }
+
     fn paused() -> (ManualClock, Context, Cancel) {
+        metered(None)
+    }
+
+    fn metered(meter: Option<Arc<dyn Meter>>) -> (ManualClock, Context, Cancel) {
         let clock = ManualClock::default();
-        let instruments = Instruments { clock: Arc::new(clock.clone()), ..Instruments::default() };
+        let instruments = Instruments { clock: Arc::new(clock.clone()), meter, ..Instruments::default() };
         let (ctx, cancel) = Context::root(instruments).with_cancel();
         (clock, ctx, cancel)
     }
@@ -98,8 +125,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_older_than_its_time_goes_every_hour_in_batches() {
-        let (clock, ctx, cancel) = paused();
+    async fn what_is_older_than_its_time_goes_every_hour_in_batches_and_is_counted() {
+        let count = Count::default();
+        let (clock, ctx, cancel) = metered(Some(Arc::new(count.clone())));
         let store: Arc<dyn Store> = Memory::open(Vec::new()).unwrap();
         for n in 0..=BATCH {
             keep(&ctx, &store, &format!("old {n}")).await;
@@ -120,5 +148,6 @@ mod tests {
             cancel.cancel(Cause::ShuttingDown);
         };
         assert_eq!(tokio::join!(sweeping, test).0, Cause::ShuttingDown);
+        assert_eq!(count.0.load(Ordering::Relaxed), i64::try_from(BATCH).unwrap() + 1);
     }
 }
