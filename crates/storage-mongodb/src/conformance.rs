@@ -6,13 +6,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bson::{Document, doc};
 use futures_util::TryStreamExt;
-use staffa_context::{Cause, Context};
+use staffa_context::Context;
 use staffa_storage::conformance::{Ability, Open, Slow, schemas};
-use staffa_storage::{Error, Moving, Result, Schema, Store};
+use staffa_storage::{Moving, Result, Schema, Store};
 
 use crate::connection::{self, Connection};
-use crate::error::told;
-use crate::{MongoDb, Options};
+use crate::error::{is_expired, told};
+use crate::{MongoDb, Options, Session, driver};
 
 /// Opens stores on the server of this URL. Whatever database it names is left alone.
 #[derive(Clone, Debug)]
@@ -53,7 +53,9 @@ impl Open for Databases {
 
     async fn slow(&self, ctx: &Context, place: &str) -> Result<Arc<dyn Slow>> {
         let options = Options { connections_max: SLOW_POOL, ..self.options(place) };
-        Ok(Arc::new(Endless(MongoDb::open(ctx, &self.url, options, schemas()).await?)))
+        let store = MongoDb::open(ctx, &self.url, options, schemas()).await?;
+        let piece = if stops(store.client()).await? { Duration::MAX } else { PIECE };
+        Ok(Arc::new(Endless { store, piece }))
     }
 
     async fn leftovers(&self, ctx: &Context, place: &str) -> Result<Vec<String>> {
@@ -96,13 +98,20 @@ fn left(operation: &Document, database: &str) -> Option<String> {
 
 const SLOW_POOL: u32 = 4;
 
+/// How long a statement of the long work lasts on a server that ends one by its time only, as SecantusDB does. MongoDB ends it when
+/// it is told to, and there it is one statement.
+const PIECE: Duration = Duration::from_millis(40);
+
 /// A handle whose statements never end by themselves.
-struct Endless(Arc<MongoDb>);
+struct Endless {
+    store: Arc<MongoDb>,
+    piece: Duration,
+}
 
 #[async_trait]
 impl Slow for Endless {
     fn store(&self) -> Arc<dyn Store> {
-        Arc::<MongoDb>::clone(&self.0)
+        Arc::<MongoDb>::clone(&self.store)
     }
 
     fn pool_len(&self) -> usize {
@@ -110,29 +119,49 @@ impl Slow for Endless {
     }
 
     async fn run(&self, ctx: &Context, lasting: Duration) -> Result<()> {
-        // Each stage goes over all gates for each document of the one before: 64⁴ steps, and each is a document.
-        let count = || doc! { "$group": { "_id": null, "n": { "$sum": 1 } } };
-        let over = |stage: Document| {
-            let inner = vec![doc! { "$match": { "frozen": false } }, stage, count()];
-            doc! { "$lookup": { "from": crate::outbox::COLLECTION, "pipeline": inner, "as": "n" } }
-        };
-        let counted = doc! { "$match": { "frozen": false } };
-        let pipeline = vec![counted.clone(), over(over(over(counted))), count()];
-        let endless = self.0.read(ctx, move |session| {
+        let piece = self.piece;
+        let work = self.store.read(ctx, move |session| {
             Box::pin(async move {
-                let collection = session.database().collection::<Document>(crate::outbox::COLLECTION);
-                let most = session.max_time().min(lasting);
-                let aggregate = collection.aggregate(pipeline).max_time(most);
-                let mut cursor = aggregate.session(session.session()).await?;
-                cursor.stream(session.session()).try_collect::<Vec<Document>>().await
+                let mut left = lasting;
+                while !left.is_zero() {
+                    session.check()?;
+                    let some = left.min(piece);
+                    endless(session, some).await?;
+                    left -= some;
+                }
+                Ok(())
             })
         });
-        match endless.await {
-            // It lasted as long as it was to.
-            Err(Error::Ended(Cause::DeadlineExceeded) | Error::Unavailable(_)) if ctx.cause().is_none() => {
-                Ok(())
-            }
-            other => other.map(drop),
-        }
+        work.await
     }
+}
+
+/// Keeps the server busy with one statement for this time.
+async fn endless(session: &mut Session<'_>, lasting: Duration) -> driver::error::Result<()> {
+    let count = || doc! { "$group": { "_id": null, "n": { "$sum": 1 } } };
+    let gates = || doc! { "$match": { "frozen": false } };
+    // Each stage goes over all gates for each document of the one before: 64⁴ steps, and each is a document.
+    let over = |stage: Document| {
+        let inner = vec![gates(), stage, count()];
+        doc! { "$lookup": { "from": crate::outbox::COLLECTION, "pipeline": inner, "as": "n" } }
+    };
+    let pipeline = vec![gates(), over(over(over(gates()))), count()];
+    let collection = session.database().collection::<Document>(crate::outbox::COLLECTION);
+    let (most, whole) = (session.max_time(), lasting <= session.max_time());
+    let aggregate = collection.aggregate(pipeline).max_time(most.min(lasting));
+    let worked = async {
+        let mut cursor = aggregate.session(session.session()).await?;
+        cursor.stream(session.session()).try_collect::<Vec<Document>>().await
+    };
+    match worked.await {
+        // It lasted as long as it was to.
+        Err(error) if whole && is_expired(&error) => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// Whether the server stops an operation when its session is killed.
+async fn stops(client: &driver::Client) -> Result<bool> {
+    let built = client.database("admin").run_command(doc! { "buildInfo": 1 }).await.map_err(told)?;
+    Ok(!built.contains_key("secantusVersion"))
 }

@@ -20,6 +20,9 @@ const BUSY: [i32; 4] = [WRITE_CONFLICT, 24, 246, 251];
 
 /// The port's error for one of the driver's, of an operation that left nothing behind.
 pub(crate) fn told(error: Driver) -> Error {
+    if let Some(cause) = error.get_custom::<Cause>() {
+        return Error::Ended(cause.clone());
+    }
     match &*error.kind {
         ErrorKind::InvalidArgument { message, .. } => Error::Unusable(message.clone()),
         ErrorKind::Authentication { message, .. } => {
@@ -102,4 +105,10 @@ pub(crate) fn is_there(error: &Driver) -> bool {
 /// Whether the collection that was asked of is not there.
 pub(crate) fn is_not_there(error: &Driver) -> bool {
     code(error) == Some(NAMESPACE_NOT_FOUND)
+}
+
+/// Whether the server ended an operation since its time was over.
+#[cfg(feature = "conformance")]
+pub(crate) fn is_expired(error: &Driver) -> bool {
+    code(error) == Some(TIME_EXPIRED)
 }

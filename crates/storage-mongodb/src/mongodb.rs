@@ -357,6 +357,11 @@ impl MongoDb {
         }
     }
 
+    #[cfg(feature = "conformance")]
+    pub(crate) fn client(&self) -> &Client {
+        &self.shared.client
+    }
+
     pub(crate) fn table(&self, kind: &str) -> Result<Arc<Table>> {
         self.shared.tables.of(kind).map(Arc::clone)
     }

@@ -40,6 +40,16 @@ impl Session<'_> {
         self.store.max_time(self.call)
     }
 
+    /// Whether the work is still wanted: what has several statements asks between them, since the server is told to stop the one
+    /// under way only.
+    ///
+    /// # Errors
+    ///
+    /// An error of the driver's that [`MongoDb::read`] and [`MongoDb::write`] turn into [`Error::Ended`].
+    pub fn check(&self) -> mongodb::error::Result<()> {
+        self.call.ended().map_or(Ok(()), |cause| Err(mongodb::error::Error::custom(cause)))
+    }
+
     /// Everything that an aggregation of a collection gives, in memory.
     ///
     /// # Errors
@@ -50,6 +60,7 @@ impl Session<'_> {
         collection: &str,
         pipeline: Vec<Document>,
     ) -> mongodb::error::Result<Vec<Document>> {
+        self.check()?;
         let collection = self.store.database.collection::<Document>(collection);
         let aggregate = collection.aggregate(pipeline).max_time(self.store.max_time(self.call));
         let mut cursor = aggregate.session(&mut *self.session).await?;
