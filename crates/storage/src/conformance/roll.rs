@@ -123,7 +123,7 @@ async fn a_new_index_misses_no_row(test: &Test<'_>) -> Outcome {
 
 async fn a_new_index_misses_no_row_while_the_old_build_writes(test: &Test<'_>) -> Outcome {
     let old = old_store(test).await?;
-    let steady: Vec<Then> = (0..1_500).map(|id| then(id, "steady")).collect();
+    let steady: Vec<Then> = (0..600).map(|id| then(id, "steady")).collect();
     insert_all(test, &old, &steady).await?;
     let new = new_store(test).await?;
     at_once(test, 5, |ctx, number| {
@@ -131,7 +131,7 @@ async fn a_new_index_misses_no_row_while_the_old_build_writes(test: &Test<'_>) -
         async move {
             if number == 0 {
                 for _ in 0..10 {
-                    same("the steady ones", named(&ctx, &new, "steady").await?, (0..1_500).collect())?;
+                    same("the steady ones", named(&ctx, &new, "steady").await?, (0..600).collect())?;
                     turn().await;
                 }
                 return Ok(());
@@ -147,7 +147,7 @@ async fn a_new_index_misses_no_row_while_the_old_build_writes(test: &Test<'_>) -
 async fn write_and_look(ctx: &Context, old: &Arc<dyn Store>, new: &Arc<dyn Store>, number: i64) -> Outcome {
     let name = format!("by {number}");
     let mut own = Vec::new();
-    for turn_number in 0..25 {
+    for turn_number in 0..15 {
         let id = number * 10_000 + turn_number;
         let mut unit = old.unit();
         unit.insert(then(id, &name));
