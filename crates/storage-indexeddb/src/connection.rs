@@ -185,6 +185,8 @@ struct Opening {
     events: mpsc::UnboundedReceiver<String>,
     blocked_wait: Duration,
     is_blocked: bool,
+    /// The version change, once it has begun.
+    upgrading: Option<IdbTransaction>,
     _handler: Closure<dyn FnMut(Event)>,
 }
 
@@ -201,7 +203,7 @@ impl Opening {
         request.set_onsuccess(listener);
         request.set_onerror(listener);
         let blocked_wait = options.blocked_wait;
-        Self { request, events, blocked_wait, is_blocked: false, _handler: handler }
+        Self { request, events, blocked_wait, is_blocked: false, upgrading: None, _handler: handler }
     }
 
     /// Waits until it is open and upgraded; `None` when another tab has upgraded it meanwhile.
@@ -263,9 +265,10 @@ impl Opening {
         .await
     }
 
-    async fn upgrade<T>(&self, tables: &Tables, asker: &mut oneshot::Sender<T>) -> Result<()> {
+    async fn upgrade<T>(&mut self, tables: &Tables, asker: &mut oneshot::Sender<T>) -> Result<()> {
         let database: IdbDatabase = result(&self.request)?.unchecked_into();
-        let Some(tx) = self.request.transaction().map(Transaction::of) else { return Ok(()) };
+        self.upgrading = self.request.transaction();
+        let Some(tx) = self.upgrading.clone().map(Transaction::of) else { return Ok(()) };
         let upgraded = {
             let mut work = pin!(schema::upgrade(&database, &tx, tables));
             poll_fn(|cx| match asker.poll_canceled(cx) {
@@ -282,6 +285,10 @@ impl Opening {
 
     fn error(&self, upgraded: Result<()>) -> Result<()> {
         upgraded?;
+        // The request itself knows only that it was aborted.
+        if let Some(error) = self.upgrading.as_ref().and_then(IdbTransaction::error) {
+            return Err(told(&error));
+        }
         match self.request.error() {
             Ok(Some(error)) if error.name() == "VersionError" => Ok(()),
             // So a browser says that it keeps nothing in this window.

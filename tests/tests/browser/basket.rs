@@ -183,11 +183,13 @@ fn a_browser_without_room_is_told() {
     let data = stocked();
     let shop = serve(data.path(), &[]);
     let browser = Browser::start();
-    // It looks at its quota now and then only, so that this has to come first.
+    // It looks at its quota now and then only, so that this has to come first; and it forgets this when it goes to
+    // another origin.
+    browser.open(&format!("{}/style.css", shop.url()));
     browser.tool("Storage.overrideQuotaForOrigin", &json!({ "origin": shop.url(), "quotaSize": 1 }));
     let page = Page::open_in(browser, &shop);
-    page.says(KEPT, "no more room");
     page.add(HEART, "4");
+    page.says(KEPT, "no more room");
     page.total();
     page.add(HEART, "1");
     page.holds(&json!([[HEART, 5]]));
