@@ -120,7 +120,7 @@ impl Work for Changes {
         }
         let mut updates = vec![outbox::pass(self.slot)?];
         for event in &self.events {
-            updates.push(outbox::put(event)?);
+            updates.push(outbox::put(event, tx.turn())?);
         }
         tx.update(outbox::COLLECTION, updates).await
     }

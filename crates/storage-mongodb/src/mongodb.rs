@@ -1,5 +1,5 @@
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -52,6 +52,7 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) registry: Registry,
     gates: Gates,
+    turns: AtomicI64,
     places: u32,
 }
 
@@ -96,6 +97,12 @@ impl Drop for Gate<'_> {
 impl Shared {
     /// What the server has beyond the deadline: the caller's own clock ends an operation first, with its cause.
     const MARGIN: Duration = Duration::from_millis(10);
+
+    /// A time that is above all that it gave before.
+    pub(crate) fn turn(&self, now: Timestamp) -> i64 {
+        let next = |last: i64| now.as_micros().max(last + 1);
+        self.turns.fetch_update(Ordering::AcqRel, Ordering::Acquire, |last| Some(next(last))).map_or(0, next)
+    }
 
     pub(crate) fn gate(&self) -> Gate<'_> {
         self.gates.take()
@@ -387,6 +394,7 @@ impl Shared {
             options,
             registry: Registry::default(),
             gates: Gates::new(ctx.uuid().as_u128()),
+            turns: AtomicI64::new(0),
             places,
         })
     }

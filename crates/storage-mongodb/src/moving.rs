@@ -344,7 +344,11 @@ async fn import_events(tx: &mut Transaction<'_>, events: &[(Event, bool)]) -> Re
     let there = there.iter().map(|found| outbox::id(found)).collect::<Result<Vec<_>>>()?;
     let statements = events.iter().map(|(event, sent)| {
         let named = raw(&doc! { "_id": row::uuid(event.id) })?;
-        let mut change = rawdoc! { "$set": outbox::document(event, *sent)? };
+        let mut fields = outbox::document(event, *sent)?;
+        if !there.contains(&event.id) {
+            fields.append(cstr!("turn"), tx.turn());
+        }
+        let mut change = rawdoc! { "$set": fields };
         if !there.contains(&event.id) {
             change.append(cstr!("$currentDate"), rawdoc! { "place": { "$type": "timestamp" } });
         }

@@ -41,11 +41,13 @@ pub(crate) async fn refuse_frozen(tx: &mut Transaction<'_>, slot: i32) -> Result
 }
 
 /// The statement that puts an event in. Its place is the server's logical time, which an entity's later commit is always above.
-pub(crate) fn put(event: &Event) -> Result<RawDocumentBuf> {
+pub(crate) fn put(event: &Event, turn: i64) -> Result<RawDocumentBuf> {
+    let mut fields = document(event, false)?;
+    fields.append(cstr!("turn"), turn);
     Ok(rawdoc! {
         "q": raw(&doc! { "_id": row::uuid(event.id) })?,
         "u": {
-            "$setOnInsert": document(event, false)?,
+            "$setOnInsert": fields,
             "$currentDate": { "place": { "$type": "timestamp" } },
         },
         "upsert": true,
@@ -75,7 +77,7 @@ pub(crate) fn indexes() -> [Document; 2] {
     [
         doc! {
             "name": "order",
-            "key": { "sent": 1, "place": 1, "version": 1, "n": 1, "at": 1, "_id": 1, "partition": 1 },
+            "key": { "sent": 1, "place": 1, "turn": 1, "version": 1, "n": 1, "_id": 1, "partition": 1 },
             "partialFilterExpression": { "sent": { "$exists": true } },
         },
         doc! {
@@ -114,9 +116,10 @@ pub(crate) async fn backlog(store: &Shared, call: &Call, limit: usize) -> Result
     Ok(Backlog { events, oldest })
 }
 
-/// Oldest commit first, and those of an entity in their order, also where a server that is not MongoDB gives a place twice.
+/// Oldest commit first, and those of an entity in their order, by the turns of their writers where a server
+/// that is not MongoDB gives a place twice.
 pub(crate) fn order() -> Document {
-    doc! { "place": 1, "version": 1, "n": 1, "at": 1, "_id": 1 }
+    doc! { "place": 1, "turn": 1, "version": 1, "n": 1, "_id": 1 }
 }
 
 pub(crate) fn id(document: &RawDocument) -> Result<Uuid> {

@@ -21,6 +21,9 @@ use crate::mongodb::Shared;
 use crate::row::{self, Stored};
 use crate::table::{Index, Table};
 
+/// How many rows a read works out at each time before it makes their keys.
+const SETTLED_AT: usize = 20;
+
 /// Reads one page, by what is known of the index.
 pub(crate) async fn run(store: &Shared, call: &Call, table: &Table, scan: &Scan) -> Result<Vec<Found>> {
     let By::Index(place) = scan.by else { return page(store, call, table, scan, None).await };
@@ -70,7 +73,7 @@ async fn page(
         // It wrote nothing: what is left of it ends with its session at the latest.
         let _ = session.abort_transaction().await;
     }
-    if let (1.., Some((_, having))) = (outside, having) {
+    if let (SETTLED_AT.., Some((_, having))) = (outside, having) {
         backfill::settle(store, call, table, having).await;
     }
     read

@@ -232,6 +232,11 @@ impl<'a> Transaction<'a> {
         store.stoppable(call, &id, read).await.map_err(stopped)
     }
 
+    /// A time of this process that no two events share, and that rises.
+    pub(crate) fn turn(&self) -> i64 {
+        self.store.turn(self.call.context().wall())
+    }
+
     /// The session, for statements of somebody's own.
     pub(crate) fn session(&mut self) -> &mut ClientSession {
         &mut self.session
