@@ -1,4 +1,4 @@
-//! Benchmarks beside their rivals: `cargo run --release -p bench -- context`, and `http`.
+//! Benchmarks beside their rivals: `cargo xtask bench context`, `http` and `storage`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark is a command-line program")]
 
 use std::process::ExitCode;
@@ -8,6 +8,7 @@ mod http;
 mod rival;
 mod sample;
 mod serve;
+mod storage;
 mod table;
 
 fn main() -> ExitCode {
@@ -21,7 +22,8 @@ fn main() -> ExitCode {
         }
         "http" => http::run(&rest),
         "serve" => serve::run(&rest),
-        _ => Err(anyhow::anyhow!("usage: bench context | bench http")),
+        "storage" => storage::run(&rest),
+        _ => Err(anyhow::anyhow!("usage: bench context | bench http | bench storage")),
     };
     ended.unwrap_or_else(|error| {
         eprintln!("bench: {error:#}");

@@ -17,7 +17,7 @@ impl Rival {
         let built = Command::new("go")
             .args(["build", "-o"])
             .arg(&program)
-            .arg("main.go")
+            .arg(".")
             .current_dir(&source)
             .stdout(Stdio::null())
             .status();
@@ -43,7 +43,11 @@ impl Rival {
     pub(crate) fn run(&self) -> Figures {
         let output = Command::new(&self.0).stderr(Stdio::inherit()).output();
         let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-        let lines = text.unwrap_or_default();
+        Self::figures(&text.unwrap_or_default())
+    }
+
+    /// The figures in what a rival printed.
+    pub(crate) fn figures(lines: &str) -> Figures {
         lines
             .lines()
             .filter_map(|line| {
