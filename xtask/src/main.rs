@@ -56,7 +56,7 @@ What a person does twice.
                             own, which is killed as well
       --rounds N            how often (100)
       --seed N              begins with this round, to see it again
-  cargo xtask bench NAME    runs a benchmark, in release
+  cargo xtask bench NAME    runs a benchmark, in release: context, http or storage
 ";
 
 fn main() -> ExitCode {
