@@ -1,6 +1,8 @@
 //! What passed and what failed: the runners' own summaries, added up.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::command::{self, Result};
@@ -16,9 +18,27 @@ impl Tally {
     /// Runs a test runner, shows what it prints, and adds up the lines with which it ends a file of
     /// tests. A runner that fails without such a line (it did not compile) counts as one failure.
     pub(crate) fn tests(&mut self, what: &str, command: &mut Command) {
+        self.observed(what, command, &mut |_| ());
+    }
+
+    /// The same, and writes the lines of the storage suite's cases that it prints into a file.
+    pub(crate) fn recorded(&mut self, what: &str, command: &mut Command, record: &Path) {
+        let mut cases = String::new();
+        self.observed(what, command, &mut |line| {
+            if line.contains("::") && ["pass ", "FAIL ", "skip "].iter().any(|word| line.contains(word)) {
+                cases += line;
+                cases.push('\n');
+            }
+        });
+        if let Err(error) = write(record, &cases) {
+            self.fail(what, &format!("{}: {error}", record.display()));
+        }
+    }
+
+    fn observed(&mut self, what: &str, command: &mut Command, observe: &mut dyn FnMut(&str)) {
         heading(what);
         let failed_before = self.failed;
-        match self.watch(command) {
+        match self.watch(command, observe) {
             Ok(true) if self.failed == failed_before => {}
             Ok(_) => {
                 self.failed = self.failed.max(failed_before + 1);
@@ -54,20 +74,21 @@ impl Tally {
         self.failures.push(format!("{what}: {}", error.lines().next().unwrap_or_default()));
     }
 
-    fn watch(&mut self, command: &mut Command) -> Result<bool> {
+    fn watch(&mut self, command: &mut Command, observe: &mut dyn FnMut(&str)) -> Result<bool> {
         let mut child =
             command.stdout(Stdio::piped()).spawn().map_err(|error| command::not_started(command, &error))?;
         if let Some(output) = child.stdout.take() {
-            self.read(output)?;
+            self.read(output, observe)?;
         }
         Ok(child.wait()?.success())
     }
 
-    fn read(&mut self, output: impl Read) -> Result<()> {
+    fn read(&mut self, output: impl Read, observe: &mut dyn FnMut(&str)) -> Result<()> {
         for line in BufReader::new(output).split(b'\n') {
             let line = line?;
             let line = String::from_utf8_lossy(&line);
             println!("{line}");
+            observe(&line);
             if let Some((passed, failed)) = summary(&line) {
                 self.passed += passed;
                 self.failed += failed;
@@ -75,6 +96,13 @@ impl Tally {
         }
         Ok(())
     }
+}
+
+fn write(file: &Path, text: &str) -> Result<()> {
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    Ok(fs::write(file, text)?)
 }
 
 fn heading(what: &str) {
@@ -115,6 +143,20 @@ mod tests {
         tally.tests("fine", &mut Command::new("true"));
         assert_eq!((tally.passed, tally.failed, tally.failures.len()), (0, 1, 1));
         assert!(tally.finish().is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_lines_of_cases_are_recorded() {
+        let file = std::env::temp_dir().join(format!("staffa-tally-{}", std::process::id())).join("run.txt");
+        let mut tally = Tally::default();
+        let text =
+            "console.log div: pass a::b: a rule\ntest x::y ... ok\nskip c::d: another\n1 passed, 0 failed";
+        tally.recorded("suite", Command::new("echo").arg(text), &file);
+        let recorded = fs::read_to_string(&file).unwrap_or_default();
+        assert_eq!(recorded, "console.log div: pass a::b: a rule\nskip c::d: another\n");
+        assert_eq!((tally.passed, tally.failed), (1, 0));
+        let _ = file.parent().map(fs::remove_dir_all);
     }
 
     #[cfg(unix)]

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every test, to the end, and then what failed.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::alone;
@@ -39,6 +40,7 @@ pub(crate) fn run(arguments: Vec<String>) -> Result<()> {
     tally.tests("native tests", &mut native(&workspace, &tools));
     on_servers(&workspace, &tools, &mut tally);
     in_a_browser(&workspace, &tools, &mut tally);
+    tally.check("the README's table of rules", || command::run(&mut table(&workspace)));
     tally.check("the shop's core for the browser", || {
         command::run(&mut workspace.cargo(["build", WASM, "-p", "shop-core"]))
     });
@@ -71,8 +73,7 @@ fn on_servers(workspace: &Workspace, tools: &Tools, tally: &mut Tally) {
     tally.tests("tests on servers", &mut cargo);
     for store in ["memory:", "sqlite:", servers.postgres(), servers.mongodb()] {
         let mut suite = Command::new(workspace.binary("debug", "xtask-conformance"));
-        let record = workspace.target.join("conformance").join(scheme(store)).with_extension("txt");
-        suite.arg(store).arg("--record").arg(record).envs(servers.variables());
+        suite.arg(store).arg("--record").arg(record(workspace, scheme(store))).envs(servers.variables());
         tally.tests(&format!("the storage suite on {}", scheme(store)), &mut suite);
     }
     drop(servers);
@@ -93,6 +94,22 @@ fn programs(workspace: &Workspace) -> Command {
     cargo
 }
 
+/// Where the cases of a run of the storage suite are recorded, for the README's table.
+fn record(workspace: &Workspace, adapter: &str) -> PathBuf {
+    workspace.target.join("conformance").join(adapter).with_extension("txt")
+}
+
+/// The README's table of rules and adapters says what these runs have shown.
+fn table(workspace: &Workspace) -> Command {
+    let mut table = Command::new(workspace.binary("debug", "xtask-conformance"));
+    table
+        .arg("--table")
+        .arg(workspace.target.join("conformance"))
+        .arg("--check")
+        .current_dir(&workspace.root);
+    table
+}
+
 fn scheme(url: &str) -> &str {
     url.split(':').next().unwrap_or(url)
 }
@@ -111,7 +128,7 @@ fn surroundings(workspace: &Workspace, tools: &Tools, command: &mut Command) {
 fn in_a_browser(workspace: &Workspace, tools: &Tools, tally: &mut Tally) {
     tally.check("the browser's test runner", || command::run(&mut runner(workspace)));
     match browser(workspace, tools) {
-        Ok(mut tests) => tally.tests("tests in a browser", &mut tests),
+        Ok(mut tests) => tally.recorded("tests in a browser", &mut tests, &record(workspace, "indexeddb")),
         Err(error) => tally.check("tests in a browser", || Err(error)),
     }
 }
@@ -138,6 +155,8 @@ fn browser(workspace: &Workspace, tools: &Tools) -> Result<Command> {
         .env("CHROMEDRIVER", &tools.chromedriver)
         .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", workspace.root.join("xtask/browser-test/webdriver.json"))
         .env("WASM_BINDGEN_USE_BROWSER", "1")
-        .env("WASM_BINDGEN_TEST_TIMEOUT", "120");
+        .env("WASM_BINDGEN_TEST_TIMEOUT", "120")
+        // The lines of the storage suite's cases are what is recorded.
+        .args(["--", "--nocapture"]);
     Ok(cargo)
 }
