@@ -3,22 +3,26 @@
 use bson::raw::{RawBsonRef, RawDocument, RawDocumentBuf, cstr};
 use bson::spec::BinarySubtype;
 use bson::{Binary, DateTime, Document, doc};
+use serde_json::json;
 use staffa_context::Timestamp;
 use staffa_storage::{Kept, Result};
 
-use crate::row::{field, int, missing};
+use crate::row::{field, int, missing, text};
 use crate::transaction::raw;
 use crate::value;
 
 pub(crate) const COLLECTION: &str = "staffa_kept";
 
-/// The record of a scope and key.
+/// The record of a scope and key. Its id is both as one text, and no document: every server of the protocol finds a text by its
+/// index.
 pub(crate) fn named(scope: &str, key: &str) -> Document {
-    doc! { "_id": { "scope": scope, "key": key } }
+    doc! { "_id": json!([scope, key]).to_string() }
 }
 
 pub(crate) fn document(kept: &Kept) -> Result<RawDocumentBuf> {
     let mut document = named(&kept.scope, &kept.key);
+    document.insert("scope", &kept.scope);
+    document.insert("key", &kept.key);
     document.insert("digest", Binary { subtype: BinarySubtype::Generic, bytes: kept.digest.to_vec() });
     let mut document = raw(&document)?;
     document.append(cstr!("answer"), value::bson(&kept.answer)?);
@@ -33,11 +37,10 @@ pub(crate) fn date(at: Timestamp) -> DateTime {
 }
 
 pub(crate) fn read(document: &RawDocument) -> Result<Kept> {
-    let RawBsonRef::Document(id) = field(document, "_id")? else { return Err(missing("_id")) };
     let RawBsonRef::Binary(digest) = field(document, "digest")? else { return Err(missing("digest")) };
     Ok(Kept {
-        scope: crate::row::text(id, "scope")?.to_owned(),
-        key: crate::row::text(id, "key")?.to_owned(),
+        scope: text(document, "scope")?.to_owned(),
+        key: text(document, "key")?.to_owned(),
         digest: digest.bytes.try_into().map_err(|_| missing("digest"))?,
         answer: value::json(field(document, "answer")?)?,
         at: Timestamp::from_micros(int(document, "at")?),

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bson::raw::{RawBsonRef, RawDocument, RawDocumentBuf, cstr};
 use bson::{Bson, Document, Timestamp as Place, doc, rawdoc};
 use futures_util::{TryStreamExt, stream};
-use serde_json::{Value, json};
+use serde_json::Value;
 use staffa_context::Context;
 use staffa_storage::{Error, Event, Exported, Kept, Mark, Moving, Part, Record, Result, Section};
 
@@ -136,22 +136,14 @@ async fn by_id(
     Ok(Exported { records, next })
 }
 
-/// An id as text: a list of a kept record's scope and key, whose order in JSON's maps would be lost; else extended JSON.
+/// An id as extended JSON.
 fn mark(id: RawBsonRef<'_>) -> Result<Mark> {
-    if let RawBsonRef::Document(id) = id {
-        let names = json!([row::text(id, "scope")?, row::text(id, "key")?]);
-        return Ok(Mark(names.to_string()));
-    }
     let id = Bson::try_from(id).map_err(|error| Error::Unusable(error.to_string()))?;
     Ok(Mark(id.into_canonical_extjson().to_string()))
 }
 
 fn marked(mark: &Mark) -> Result<Bson> {
     let value: Value = serde_json::from_str(&mark.0).map_err(|_| foreign())?;
-    if let Value::Array(names) = &value {
-        let [Value::String(scope), Value::String(key)] = &names[..] else { return Err(foreign()) };
-        return Ok(doc! { "scope": scope, "key": key }.into());
-    }
     Bson::try_from(value).map_err(|_| foreign())
 }
 
@@ -382,13 +374,11 @@ mod tests {
 
     #[test]
     fn a_mark_of_ids_keeps_their_type() {
-        for id in [Bson::Int64(i64::MAX), Bson::String("5".into()), row::uuid(uuid::Uuid::max())] {
+        let text = |text: &str| Bson::String(text.into());
+        for id in [Bson::Int64(i64::MAX), text("5"), text(r#"["s","a"]"#), row::uuid(uuid::Uuid::max())] {
             let raw = bson::raw::RawBson::try_from(id.clone()).unwrap();
             assert_eq!(marked(&mark(raw.as_raw_bson_ref()).unwrap()), Ok(id));
         }
-        let kept = bson::raw::RawBson::Document(rawdoc! { "scope": "s", "key": "a" });
-        let read = marked(&mark(kept.as_raw_bson_ref()).unwrap()).unwrap();
-        assert_eq!(read, Bson::Document(doc! { "scope": "s", "key": "a" }));
         assert!(marked(&Mark("{".into())).is_err());
     }
 }
