@@ -28,7 +28,7 @@
 //! unit.commit(ctx).await?;
 //!
 //! // A port of one's own aggregates on the same connections, within the same contexts.
-//! let milk = vec![doc! { "$match": { "document.text": /milk/ } }, doc! { "$count": "notes" }];
+//! let milk = vec![doc! { "$match": { "document.text": { "$regex": "milk" } } }, doc! { "$count": "notes" }];
 //! let counted = mongodb.read(ctx, |session| Box::pin(session.aggregate("note", milk))).await?;
 //! # drop(counted);
 //! store.close(ctx).await
