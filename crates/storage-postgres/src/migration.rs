@@ -15,7 +15,7 @@ use crate::{backfill, connection, schema};
 ///
 /// # Errors
 ///
-/// Those of [`Postgres::open`].
+/// Those of [`crate::Postgres::open`].
 pub async fn plan(
     ctx: &Context,
     url: &str,
@@ -42,7 +42,7 @@ pub async fn plan(
 ///
 /// # Errors
 ///
-/// Those of [`Postgres::open`].
+/// Those of [`crate::Postgres::open`].
 pub async fn migrate(
     ctx: &Context,
     url: &str,
