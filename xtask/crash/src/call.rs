@@ -52,7 +52,7 @@ where
     loop {
         match once(&within, client, endpoint, key, request.clone()).await {
             Ok(answer) => return Ok((answer, unheard)),
-            Err(error) if may_pass(error.kind()) => unheard += 1,
+            Err(error) if may_pass(error.kind()) || is_overtaken(&error) => unheard += 1,
             Err(error) => bail!("the call with the key {key}: {}: {}", error.kind(), error.words()),
         }
         if within.sleep(PAUSE).await.is_err() {
@@ -61,7 +61,13 @@ where
     }
 }
 
-/// What a customer takes for "try again". A conflict is none of it: under one key nobody else is faster.
+/// Whether somebody else was faster each time that the service tried: under one key that is the customer's own earlier
+/// call, or an event. A step that the order's state does not allow, and a reference that is taken, are other conflicts.
+fn is_overtaken(error: &impl Fail) -> bool {
+    error.kind() == Kind::Conflict && error.words().ends_with("was changed by somebody else")
+}
+
+/// What a customer takes for "try again".
 pub(crate) fn may_pass(kind: Kind) -> bool {
     kind.is_temporary() || matches!(kind, Kind::UnknownOutcome | Kind::DeadlineExceeded | Kind::Cancelled)
 }

@@ -17,7 +17,7 @@ pub(crate) struct Store {
 impl Store {
     /// Starts a server where the URL names none.
     pub(crate) fn open(url: &str, target: &Path) -> Result<Self> {
-        let setup = Setup::default();
+        let setup = Setup { durable: true, ..Setup::default() };
         let started = |server: xtask_servers::Result<Server>| {
             let server = server.map_err(|error| anyhow!(error))?;
             Ok(Self { url: server.url().to_owned(), server: Some(server), _folder: None })

@@ -39,6 +39,9 @@ pub struct Setup {
     /// Files to lay into its folder before it starts, by name and content. Only the server's own user
     /// may read them, so a key of TLS can be among them.
     pub files: Vec<(String, String)>,
+    /// What was committed must survive `kill -9`. PostgreSQL and `mongod` see to that anyway; SecantusDB keeps its log
+    /// in memory for a while otherwise, which is faster.
+    pub durable: bool,
 }
 
 /// Starts a PostgreSQL server, 14 or newer, and waits until it answers. Its URL names the superuser

@@ -13,34 +13,31 @@ use crate::{Result, Setup};
 /// The message kind that commands travel in.
 const OP_MSG: u32 = 2013;
 
+const MONGOD: &[&str] =
+    &["--bind_ip=127.0.0.1", "--port={port}", "--dbpath={folder}/data", "--replSet=staffa", "--nounixsocket"];
+const SECANTUS: &[&str] =
+    &["--host=127.0.0.1", "--port={port}", "--storage-path={folder}/data", "--cache-size=256M"];
+
 pub(crate) fn start(target: &Path, setup: &Setup) -> Result<Server> {
-    let (name, program, words): (_, _, &[&str]) = match programs::mongodb(target)? {
-        MongoDb::Mongod(program) => (
-            "mongod",
-            program,
-            &[
-                "--bind_ip=127.0.0.1",
-                "--port={port}",
-                "--dbpath={folder}/data",
-                "--replSet=staffa",
-                "--nounixsocket",
-            ],
-        ),
-        MongoDb::Secantus(program) => (
-            "SecantusDB",
-            program,
-            &["--host=127.0.0.1", "--port={port}", "--storage-path={folder}/data", "--cache-size=256M"],
-        ),
+    let (name, program, mut arguments) = match programs::mongodb(target)? {
+        MongoDb::Mongod(program) => ("mongod", program, owned(MONGOD)),
+        MongoDb::Secantus(program) if setup.durable => {
+            ("SecantusDB", program, [owned(SECANTUS), owned(&["--sync-on-commit"])].concat())
+        }
+        MongoDb::Secantus(program) => ("SecantusDB", program, owned(SECANTUS)),
     };
     let folder = Folder::new("mongodb")?;
     std::fs::create_dir(folder.path.join("data"))?;
     for (name, content) in &setup.files {
         folder.write(name, content)?;
     }
-    let arguments =
-        words.iter().map(|word| (*word).to_owned()).chain(setup.arguments.iter().cloned()).collect();
+    arguments.extend(setup.arguments.iter().cloned());
     let launch = Launch { name, program, arguments, signal: "KILL", ready };
     Server::start(launch, folder, "mongodb://127.0.0.1:{port}/staffa")
+}
+
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
 }
 
 /// Whether it takes writes. A `mongod` that belongs to no replica set yet is told to make one.

@@ -69,7 +69,8 @@ fn a_server_that_ends_shows_its_log() {
 #[test]
 fn files_are_laid_beside_the_data() {
     let files = vec![("extra.conf".to_owned(), "max_payload: 64KB\n".to_owned())];
-    let setup = Setup { arguments: vec!["-c".into(), "{folder}/extra.conf".into()], files };
+    let arguments = vec!["-c".into(), "{folder}/extra.conf".into()];
+    let setup = Setup { arguments, files, ..Setup::default() };
     let server = xtask_servers::nats(&target(), &setup).unwrap();
     let mut greeting = [0; 2048];
     let mut stream = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
