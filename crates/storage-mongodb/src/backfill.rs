@@ -31,7 +31,7 @@ pub(crate) type Keyed = (Row, Vec<Part>);
 ///
 /// # Errors
 ///
-/// [`Error::Unavailable`] when there are more than a read should work out by itself.
+/// [`Error::Unavailable`] when there are more than a read should work out by itself; their keys are then made in the background.
 pub(crate) async fn outside(
     store: &Shared,
     call: &Call,
@@ -50,10 +50,10 @@ pub(crate) async fn outside(
     };
     let found = store.stoppable(call, &id, find).await.map_err(told)?;
     if found.len() > AT_ONCE_MAX {
-        let rows = count(store, call, table, having, usize::MAX >> 1).await?;
+        store.registry.stale.notify_one();
         let index = table.indexes.get(place).map_or("", |index| index.schema.name);
         return Err(Error::Unavailable(format!(
-            "the index {index} of {} is being built: {rows} rows to go",
+            "the index {index} of {} is being built: more than {AT_ONCE_MAX} rows to go",
             table.kind
         )));
     }

@@ -1,4 +1,5 @@
-//! Makes the keys of new indexes in a task of the store's own, beside those who read and write.
+//! Makes the keys of new indexes in a task of the store's own, beside those who read and write; and again when a read meets more rows
+//! without them than it works out by itself, which an older build wrote since.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,21 +40,14 @@ impl Builder {
         let (store, spawner) = (Arc::clone(store), Arc::clone(&ctx.instruments().spawner));
         let call = Call::new(own);
         let task = async move {
-            let ended = match build(&store, &call).await {
-                Ok(()) => Building::Whole,
-                Err(Error::Ended(_)) => return,
-                Err(error) => {
-                    tracing::error!(%error, "a new index cannot be built");
-                    Building::Broken(error)
-                }
-            };
-            tell.send_replace(ended);
+            // It ends with its context, and the sender with it.
+            let _ = keep_building(&store, &call, &tell).await;
         };
         drop(spawner.spawn(Box::pin(task)));
         Self { cancel, state }
     }
 
-    /// Waits for its end, a time at most.
+    /// Waits until all rows have their keys, a time at most.
     ///
     /// # Errors
     ///
@@ -98,15 +92,37 @@ impl Drop for Builder {
     }
 }
 
+async fn keep_building(store: &Shared, call: &Call, tell: &watch::Sender<Building>) -> Result<()> {
+    loop {
+        let built = build(store, call).await;
+        call.check()?;
+        if let Err(error) = &built {
+            tracing::error!(%error, "a new index cannot be built");
+        }
+        let broken = built.is_err();
+        tell.send_replace(built.map_or_else(Building::Broken, |()| Building::Whole));
+        if broken {
+            call.context().sleep(REST).await?;
+        }
+        call.context().run(store.registry.stale.notified()).await?;
+        // What is broken is so until it is whole.
+        if !broken {
+            tell.send_replace(Building::Going);
+        }
+    }
+}
+
 async fn build(store: &Shared, call: &Call) -> Result<()> {
     for table in store.tables.iter() {
         loop {
             match backfill::all(store, call, table).await {
                 Ok(()) => break,
-                Err(Error::Unavailable(words)) => {
+                // The server may end a statement by its time, too.
+                Err(error @ (Error::Unavailable(_) | Error::Ended(_))) => {
+                    call.check()?;
                     tracing::warn!(
                         kind = table.kind,
-                        words,
+                        %error,
                         "the building of new indexes rests for a moment"
                     );
                     call.context().sleep(REST).await?;

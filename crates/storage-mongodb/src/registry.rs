@@ -13,6 +13,7 @@ use std::time::Duration;
 use bson::{Bson, Document, doc};
 use staffa_context::Instant;
 use staffa_storage::{Error, Result};
+use tokio::sync::Notify;
 
 use crate::call::Call;
 use crate::error::told;
@@ -29,6 +30,8 @@ const ENTER_WAIT: Duration = Duration::from_millis(1_500);
 #[derive(Default)]
 pub(crate) struct Registry {
     views: Mutex<HashMap<&'static str, View>>,
+    /// Told by a read that met many rows which are not in its index.
+    pub(crate) stale: Notify,
 }
 
 /// The sets of a kind by their digests, as they were entered at a time.

@@ -7,6 +7,7 @@ mod migration;
 mod own_port;
 mod place;
 mod rest;
+mod roll;
 
 /// The URL of the server.
 fn url() -> String {

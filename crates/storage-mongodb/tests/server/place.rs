@@ -17,7 +17,7 @@ pub(crate) struct Product {
     pub(crate) seen: Option<Timestamp>,
 }
 
-const PENCE: Index<Product, i64> = Index::new("pence", |product| product.pence);
+pub(crate) const PENCE: Index<Product, i64> = Index::new("pence", |product| product.pence);
 const SEEN: Index<Product, (Option<Timestamp>, String)> =
     Index::unique("seen", |product| (product.seen, product.code.to_lowercase()));
 
