@@ -14,7 +14,8 @@ use staffa_context::{Context, Failure};
 use staffa_transport::Client;
 use tempfile::TempDir;
 
-const READY_WITHIN: Duration = Duration::from_secs(60);
+/// The first start imports the product list, which takes a server that writes each commit to the disk its time.
+const READY_WITHIN: Duration = Duration::from_secs(300);
 const ASK_EVERY: Duration = Duration::from_millis(10);
 
 /// All services in one process. Dropped, it is killed.
@@ -48,7 +49,10 @@ impl Shop {
         while client.call(&within, BROWSE, Browse { limit: Some(1), ..Browse::default() }).await.is_err() {
             self.check()?;
             if within.sleep(ASK_EVERY).await.is_err() {
-                bail!("the shop does not answer within a minute; the end of its log:\n{}", self.log_end());
+                bail!(
+                    "the shop does not answer within {READY_WITHIN:?}; the end of its log:\n{}",
+                    self.log_end()
+                );
             }
         }
         Ok(())
