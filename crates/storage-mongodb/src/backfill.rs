@@ -107,7 +107,7 @@ async fn rekeyed(store: &Shared, call: &Call, table: &Table, row: &RawDocumentBu
     let digest = text(row, "indexes")?;
     let before = set_of(store, call, table, digest).await?;
     let after = before.with(&table.set);
-    if !store.registry.view(store, call, table).await?.sets.contains_key(&after.digest()) {
+    if !store.registry.view(store, call, table).await?.is_entered(&after.digest()) {
         store.registry.enter(store, call, table, &after).await?;
     }
     let entity = entity(table, row)?;

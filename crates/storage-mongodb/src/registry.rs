@@ -3,10 +3,11 @@
 //! Every binary that opens a store enters the index set that it writes into the record of the kind, in `staffa_meta`. Invariants:
 //! 1. No row has an index set that is not entered: a set is entered before its first row is written.
 //! 2. A reader's view of the entered sets is at most [`VIEW_MAX`] old when a read by index ends. Who enters a set that lacks what
-//!    another one has waits for longer than that before it writes.
+//!    another one has waits for longer than that before it writes. Until then the set is marked as pending, and who finds it so
+//!    waits, too, whatever became of the one that entered it.
 //! 3. So an index that all sets of a view have is whole, and a read by it needs no look at the rows.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ use crate::table::{Index, IndexSet, Table};
 pub(crate) const VIEW_MAX: Duration = Duration::from_secs(1);
 /// How long who enters a set that lacks something waits.
 const ENTER_WAIT: Duration = Duration::from_millis(1_500);
+/// The mark of a set that nobody has waited for yet.
+const PENDING: &str = "pending";
 
 /// The views of a process.
 #[derive(Default)]
@@ -39,9 +42,16 @@ pub(crate) struct Registry {
 pub(crate) struct View {
     seen: Instant,
     pub(crate) sets: BTreeMap<String, IndexSet>,
+    /// Those that some reader may not know of yet.
+    pending: BTreeSet<String>,
 }
 
 impl View {
+    /// Whether rows may be written with this set.
+    pub(crate) fn is_entered(&self, digest: &str) -> bool {
+        self.sets.contains_key(digest) && !self.pending.contains(digest)
+    }
+
     /// The digests of the sets whose rows have their keys in this index, and whether that is all of them.
     pub(crate) fn with(&self, index: &Index, table: &Table) -> (Vec<&str>, bool) {
         let having = self.sets.iter().filter(|(_, set)| set.has(&index.sign, table.shape));
@@ -77,9 +87,12 @@ impl Registry {
         let record = store.find_one(call, META, doc! { "_id": kind_key(table.kind) }).await?;
         let record = record.map(|record| Document::try_from(record.as_ref())).transpose();
         let record = record.map_err(|error| Error::Unusable(format!("{META} is damaged: {error}")))?;
-        let sets =
-            record.as_ref().and_then(|record| record.get_document("sets").ok()).map(sets).unwrap_or_default();
-        let view = View { seen, sets };
+        let entries = record.as_ref().and_then(|record| record.get_document("sets").ok());
+        let view = View {
+            seen,
+            sets: entries.map(sets).unwrap_or_default(),
+            pending: entries.map(pending).unwrap_or_default(),
+        };
         self.views.lock().unwrap_or_else(PoisonError::into_inner).insert(table.kind, view.clone());
         Ok(view)
     }
@@ -92,20 +105,39 @@ impl Registry {
         table: &Table,
         set: &IndexSet,
     ) -> Result<()> {
-        let view = self.look(store, call, table).await?;
-        if view.sets.contains_key(&set.digest()) {
+        let digest = set.digest();
+        let before = self.look(store, call, table).await?;
+        if before.is_entered(&digest) {
             return Ok(());
         }
-        let entered = doc! { "$set": { format!("sets.{}", set.digest()): entry(set) } };
-        let records = store.database.collection::<Document>(META);
-        let named = doc! { "_id": kind_key(table.kind) };
-        records.update_one(named, entered).await.map_err(told)?;
-        let lacks = |other: &IndexSet| other.indexes.iter().any(|sign| !set.has(sign, other.shape));
-        if view.sets.values().any(lacks) {
+        let field = format!("sets.{digest}");
+        let mut waits = before.sets.contains_key(&digest);
+        if !waits {
+            let mut pending = entry(set);
+            pending.insert(PENDING, true);
+            note(store, table, doc! { "$set": { &field: pending } }).await?;
+            // Looked at after it was entered: of two that enter at once, one sees the other.
+            let view = self.look(store, call, table).await?;
+            let lacks = |other: &IndexSet| other.indexes.iter().any(|sign| !set.has(sign, other.shape));
+            waits = view.sets.values().any(lacks);
+        }
+        if waits {
             call.context().sleep(ENTER_WAIT).await?;
         }
+        note(store, table, doc! { "$unset": { format!("{field}.{PENDING}"): "" } }).await?;
         self.look(store, call, table).await.map(drop)
     }
+}
+
+/// Changes the record of a kind.
+async fn note(store: &Shared, table: &Table, change: Document) -> Result<()> {
+    let records = store.database.collection::<Document>(META);
+    records.update_one(doc! { "_id": kind_key(table.kind) }, change).await.map(drop).map_err(told)
+}
+
+fn pending(record: &Document) -> BTreeSet<String> {
+    let is_pending = |entry: &Bson| entry.as_document().is_some_and(|entry| entry.contains_key(PENDING));
+    record.iter().filter(|(_, entry)| is_pending(entry)).map(|(digest, _)| digest.clone()).collect()
 }
 
 /// A set as its record has it.

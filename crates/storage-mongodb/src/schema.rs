@@ -264,7 +264,7 @@ async fn lacking_of_kind(
         table.indexes.iter().map(|index| index.specification()).chain([stale]).collect();
     lacking_indexes(store, names, &table.name, &indexes, lacking).await?;
     let view = store.registry.look(store, call, table).await?;
-    if !view.sets.contains_key(&table.digest) {
+    if !view.is_entered(&table.digest) {
         lacking.push(Lack::Set(std::sync::Arc::clone(table)));
     }
     let whole = view.whole(table);

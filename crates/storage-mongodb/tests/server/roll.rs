@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bson::{Bson, Document, doc};
 use staffa_storage::{Error, Page, Repository, Result, Schema, Store};
 use staffa_storage_mongodb::MongoDb;
 
@@ -51,5 +52,54 @@ async fn many_rows_of_an_older_build_are_keyed_in_the_background() {
     while newer.ping(&place.ctx).await.is_err() {
         place.ctx.sleep(Duration::from_millis(50)).await.unwrap();
     }
+    place.remove().await;
+}
+
+/// The index sets that were entered for products, as they are at rest.
+async fn sets(place: &Place) -> Document {
+    let records = place.by_hand().await.collection::<Document>("staffa_meta");
+    let record = records.find_one(doc! { "_id": "kind.product" }).await.unwrap().unwrap();
+    record.get_document("sets").unwrap().clone()
+}
+
+/// The digest of the set of the older build, once it is there.
+fn heavy(sets: &Document) -> Option<(&String, &Document)> {
+    let entries = sets.iter().filter_map(|(digest, entry)| Some((digest, entry.as_document()?)));
+    let signs = |entry: &Document| entry.get_array("indexes").unwrap().clone();
+    entries.into_iter().find(|(_, entry)| signs(entry) == [Bson::String("heavy(bool)".into())])
+}
+
+#[tokio::test]
+async fn an_older_build_is_pending_while_readers_may_not_know_of_it() {
+    let place = Place::new();
+    let _newer = place.open().await;
+    let opening = open_older(&place);
+    let seen = async {
+        while heavy(&sets(&place).await).is_none_or(|(_, entry)| !entry.contains_key("pending")) {
+            place.ctx.sleep(Duration::from_millis(10)).await.unwrap();
+        }
+    };
+    // Once it is open it is pending no more, and `seen` would never end.
+    tokio::join!(opening, async { place.ctx.with_timeout(Duration::from_secs(30)).run(seen).await.unwrap() });
+    let sets = sets(&place).await;
+    assert!(!heavy(&sets).unwrap().1.contains_key("pending"), "{sets}");
+    place.remove().await;
+}
+
+#[tokio::test]
+async fn who_finds_an_index_set_pending_waits_too() {
+    let place = Place::new();
+    let _newer = place.open().await;
+    open_older(&place).await.close(&place.ctx).await.unwrap();
+    let digest = heavy(&sets(&place).await).unwrap().0.clone();
+    // Another replica of the older build has just entered it, or has been killed meanwhile.
+    let records = place.by_hand().await.collection::<Document>("staffa_meta");
+    let pending = doc! { "$set": { format!("sets.{digest}.pending"): true } };
+    records.update_one(doc! { "_id": "kind.product" }, pending).await.unwrap();
+    let begun = place.ctx.clock().now();
+    let _older = open_older(&place).await;
+    let waited = place.ctx.clock().now().saturating_duration_since(begun);
+    assert!(waited >= Duration::from_millis(1_500), "{waited:?}");
+    assert!(!heavy(&sets(&place).await).unwrap().1.contains_key("pending"));
     place.remove().await;
 }
