@@ -72,7 +72,7 @@ async fn stale_rows(session: &Session, table: &Table) -> Result<Vec<Keyed>> {
 async fn write(session: &Session, table: &Table, rows: Vec<Keyed>) -> Told<()> {
     let ready = session.ready(&table.rekey).await?;
     let params: Vec<Vec<Param>> = rows.into_iter().map(Keyed::params).collect();
-    let mut steps: Vec<Step<'_, Told<()>>> = vec![Box::pin(session.begin("BEGIN"))];
+    let mut steps: Vec<Step<'_, Told<()>>> = vec![Box::pin(session.begin(""))];
     for params in &params {
         steps.push(Box::pin(async { session.execute(&ready, params).await.map(drop) }));
     }

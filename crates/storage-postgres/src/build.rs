@@ -80,10 +80,8 @@ pub(crate) async fn expand(
 /// Makes tables and columns in one transaction, one process at a time.
 async fn expand_once(session: &Session, schema: &str, schemas: &[Schema]) -> Result<()> {
     let key = lock_key("expand", schema);
-    let begin = format!(
-        "BEGIN; SELECT pg_advisory_xact_lock({key}); SET LOCAL lock_timeout = {}",
-        LOCK_WAIT.as_millis()
-    );
+    let begin =
+        format!("SELECT pg_advisory_xact_lock({key}); SET LOCAL lock_timeout = {}", LOCK_WAIT.as_millis());
     let made = async {
         session.begin(&begin).await.map_err(|error| told(&error))?;
         // Another process may have been here while this one waited.
@@ -165,7 +163,7 @@ impl Builder<'_> {
     /// It is asked for and not waited for: one that waits has a snapshot, for which `CREATE INDEX CONCURRENTLY` would wait.
     async fn lock(&self, ctx: &Context) -> Result<Option<Session>> {
         let session = self.pool.session(ctx).await?;
-        let begin = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0";
+        let begin = "SET LOCAL idle_in_transaction_session_timeout = 0";
         session.begin(begin).await.map_err(|error| told(&error))?;
         // As text: a statement that was bound keeps its snapshot until the next one.
         let ask = format!("SELECT pg_try_advisory_xact_lock({})", lock_key("build", self.schema));

@@ -21,6 +21,8 @@ use crate::session::Stop;
 const OPEN: u8 = 0;
 const LEFT: u8 = 1;
 const HELD: u8 = 2;
+/// Held, and left by its caller meanwhile.
+const HELD_LEFT: u8 = 3;
 
 /// How long work whose caller was dropped may go on before its statement is cancelled: most ends by itself, and its
 /// connection stays.
@@ -48,7 +50,7 @@ impl Call {
     /// `Err` with the cause once the work must stop; never from the beginning of its commit on.
     pub(crate) fn check(&self) -> Result<()> {
         match self.state.load(Ordering::Acquire) {
-            HELD => Ok(()),
+            HELD | HELD_LEFT => Ok(()),
             LEFT => {
                 Err(Error::Ended(self.ctx.cause().unwrap_or_else(|| Cause::cancelled("the caller left"))))
             }
@@ -64,7 +66,9 @@ impl Call {
 
     /// Says that the commit that was to begin does not.
     pub(crate) fn unhold(&self) {
-        self.turn(HELD, OPEN);
+        if !self.turn(HELD, OPEN) {
+            self.turn(HELD_LEFT, LEFT);
+        }
     }
 
     /// The error of a statement that was stopped, as its caller knows it.
@@ -78,8 +82,13 @@ impl Call {
         }
     }
 
+    /// Says that nobody waits any more; whether that was before the commit began.
     fn leave(&self) -> bool {
-        self.turn(OPEN, LEFT)
+        let open = self.turn(OPEN, LEFT);
+        if !open {
+            self.turn(HELD, HELD_LEFT);
+        }
+        open
     }
 
     fn turn(&self, from: u8, to: u8) -> bool {

@@ -36,10 +36,10 @@ impl Common {
         }
     }
 
-    /// The text that begins a unit. The server stops a statement by itself when the budget is over, a moment after the
+    /// The text at the beginning of a unit. The server stops a statement by itself when the budget is over, a moment after the
     /// caller, who cancels it and knows why.
     pub(crate) fn begin(&self, call: &Call) -> String {
-        let mut text = String::from("BEGIN; ");
+        let mut text = String::new();
         if let Some(left) = call.context().remaining() {
             let millis = (left.as_millis() + 20).min(2_000_000_000);
             let _written = write!(text, "SET LOCAL statement_timeout = {millis}; ");
@@ -180,6 +180,7 @@ pub(crate) async fn quick(
     call.hold()?;
     match batch.run(session, &begin).await {
         Ok(()) => Ok(Tried::Done),
+        Err(_) if session.is_torn() => Err(torn()),
         Err(error) if is_refusal(&error) || is_in_the_way(&error) => {
             call.unhold();
             Ok(Tried::Refused)
@@ -195,6 +196,11 @@ pub(crate) fn told_of_commit(error: &tokio_postgres::Error) -> Error {
         Some(_) if error.code().is_some_and(|code| !code.code().starts_with("57P")) => told(error),
         _ => Error::Unknown(told(error).to_string()),
     }
+}
+
+/// The port's error when statements ran without the transaction that they were sent in.
+pub(crate) fn torn() -> Error {
+    Error::Unknown("the server was made to stop the beginning of the transaction, and went on without".into())
 }
 
 /// Statements that are ready, with their parameters.

@@ -10,7 +10,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::call::Call;
-use crate::commit::told_of_commit;
+use crate::commit::{told_of_commit, torn};
 use crate::error::told;
 use crate::kept;
 use crate::outbox;
@@ -34,8 +34,7 @@ impl Moving for Postgres {
                     format!("DELETE FROM {meta} WHERE key = 'frozen'")
                 };
                 let key = lock_key("freeze", &name);
-                let begin = format!("BEGIN; SELECT pg_advisory_xact_lock({key}); {change}");
-                let done = session.begin(&begin).await;
+                let done = session.begin(&format!("SELECT pg_advisory_xact_lock({key}); {change}")).await;
                 finish(&session, &call, done, None).await
             })
         })
@@ -85,17 +84,15 @@ impl Moving for Postgres {
         let written = written(section, table.as_deref(), records)?;
         self.run(ctx, Operation::Import, kind(section), |session, call| {
             Box::pin(async move {
-                let imported = match (section, table.as_deref()) {
+                let statements = match (section, table.as_deref()) {
                     (Section::Rows(_), Some(table)) => {
-                        let ids: Vec<Vec<Param>> =
-                            written.iter().map(|params| params[..1].to_vec()).collect();
-                        let steps = [(&table.careful.unkey, ids), (&table.import, written)];
-                        write(&session, &steps).await
+                        let ids = written.iter().map(|params| params[..1].to_vec()).collect();
+                        vec![(&table.careful.unkey, ids), (&table.import, written)]
                     }
-                    (Section::Events, _) => write(&session, &[(&inner.common.outbox.import, written)]).await,
-                    _ => write(&session, &[(&inner.common.kept.import, written)]).await,
+                    (Section::Events, _) => vec![(&inner.common.outbox.import, written)],
+                    _ => vec![(&inner.common.kept.import, written)],
                 };
-                finish(&session, &call, imported, table.as_deref()).await
+                write(&session, &call, table.as_deref(), &statements).await
             })
         })
         .await
@@ -112,6 +109,9 @@ impl Inner {
 async fn finish(session: &Session, call: &Call, done: Told<()>, table: Option<&Table>) -> Result<()> {
     if let Err(error) = done {
         session.rollback().await;
+        if session.is_torn() {
+            return Err(torn());
+        }
         let name = error.as_db_error().and_then(|refused| refused.constraint());
         return Err(match table.and_then(|table| Some((table, table.index_named(name?)?))) {
             Some((table, index)) => {
@@ -127,19 +127,26 @@ async fn finish(session: &Session, call: &Call, done: Told<()>, table: Option<&T
     session.commit().await.map_err(|error| told_of_commit(&error))
 }
 
-/// Writes all of these in one transaction that is not committed yet.
-async fn write(session: &Session, statements: &[(&Sql, Vec<Vec<Param>>)]) -> Told<()> {
+/// Writes all of these in one transaction.
+async fn write(
+    session: &Session,
+    call: &Call,
+    table: Option<&Table>,
+    statements: &[(&Sql, Vec<Vec<Param>>)],
+) -> Result<()> {
     let mut ready = Vec::with_capacity(statements.len());
     for (sql, _) in statements {
-        ready.push(session.ready(sql).await?);
+        ready.push(session.ready(sql).await.map_err(|error| told(&error))?);
     }
-    let mut steps: Vec<Step<'_, Told<()>>> = vec![Box::pin(session.begin("BEGIN"))];
+    // A cancellation that is on its way must not meet the beginning.
+    call.check()?;
+    let mut steps: Vec<Step<'_, Told<()>>> = vec![Box::pin(session.begin(""))];
     for (ready, (_, rows)) in ready.iter().zip(statements) {
         for params in rows {
             steps.push(Box::pin(async move { session.execute(ready, params).await.map(drop) }));
         }
     }
-    together(steps).await.into_iter().collect()
+    finish(session, call, together(steps).await.into_iter().collect(), table).await
 }
 
 fn kind(section: Section) -> &'static str {

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::build::{self, Builder};
 use crate::call::{Call, Work};
 use crate::careful::careful;
-use crate::commit::{Changes, Common, Tried, quick};
+use crate::commit::{Changes, Common, Tried, quick, torn};
 use crate::error::{is_in_the_way, told};
 use crate::options::Options;
 use crate::pool::Pool;
@@ -141,7 +141,7 @@ impl Postgres {
                     Ok(value) => value,
                     Err(error) => {
                         session.rollback().await;
-                        return Err(error);
+                        return Err(if session.is_torn() { torn() } else { error });
                     }
                 };
                 session.commit().await.map_err(|error| crate::commit::told_of_commit(&error))?;
@@ -314,9 +314,9 @@ fn begin_reading(call: &Call) -> String {
     match call.context().remaining() {
         Some(left) => {
             let millis = (left.as_millis() + 20).min(2_000_000_000);
-            format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {millis}")
+            format!("SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = {millis}")
         }
-        None => "BEGIN READ ONLY".into(),
+        None => "SET TRANSACTION READ ONLY".into(),
     }
 }
 

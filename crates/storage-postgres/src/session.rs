@@ -4,6 +4,8 @@
 //! 1. A connection goes back to the pool only if no statement and no transaction of it is under way.
 //! 2. One whose statement was cancelled goes back only if the server said that the cancellation hit that statement: a
 //!    cancellation that came late would hit somebody else's.
+//! 3. No cancellation is sent before the server has begun the transaction: one that hit `BEGIN` would leave the statements
+//!    that were sent behind it without a transaction, each for itself.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,6 +14,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use deadpool_postgres::Object;
 use futures_util::TryStreamExt;
+use futures_util::future::join;
+use tokio::sync::watch;
+use tokio_postgres::error::Severity;
 use tokio_postgres::types::Type;
 use tokio_postgres::{CancelToken, Client, Row, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -19,6 +24,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::error::is_cancelled;
 use crate::pool::Crew;
 use crate::row::Param;
+
+/// Under another isolation, which a server may have as its default, a unit would not see what came while it waited for a lock.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 /// What a statement of the driver gives.
 pub(crate) type Told<T> = Result<T, tokio_postgres::Error>;
@@ -51,15 +59,16 @@ pub(crate) struct Session {
     cache: usize,
     running: AtomicUsize,
     open: AtomicBool,
+    torn: AtomicBool,
 }
 
 impl Session {
     pub(crate) fn new(object: Object, tls: MakeRustlsConnect, cache: usize, crew: Arc<Crew>) -> Self {
-        let token = object.cancel_token();
-        let stop = Arc::new(Stop { token, tls, sent: AtomicBool::new(false), heard: AtomicBool::new(false) });
+        let stop = Arc::new(Stop::new(object.cancel_token(), tls));
         crew.leave();
-        let (running, open) = (AtomicUsize::new(0), AtomicBool::new(false));
-        Self { object: Some(object), stop, crew, cache, running, open }
+        let running = AtomicUsize::new(0);
+        let [open, torn] = [false, false].map(AtomicBool::new);
+        Self { object: Some(object), stop, crew, cache, running, open, torn }
     }
 
     /// What stops its statement.
@@ -132,10 +141,27 @@ impl Session {
         self.watched(self.client().batch_execute(text)).await
     }
 
-    /// Runs the text that begins a transaction, which lasts until `commit` or `rollback`.
+    /// Begins a transaction, which lasts until `commit` or `rollback`, and runs a text first in it.
+    ///
+    /// `BEGIN` is a message of its own, in the same round trip: so its answer comes while the text waits for a lock.
     pub(crate) async fn begin(&self, text: &str) -> Told<()> {
         self.open.store(true, Ordering::Release);
-        self.simple(text).await
+        self.stop.begins.send_replace(true);
+        let begin = async {
+            let begun = self.simple(BEGIN).await;
+            self.stop.begins.send_replace(false);
+            self.torn.store(begun.as_ref().is_err_and(is_error), Ordering::Release);
+            begun
+        };
+        let rest = async { if text.is_empty() { Ok(()) } else { self.simple(text).await } };
+        let (begun, rest) = join(begin, rest).await;
+        begun.and(rest)
+    }
+
+    /// Whether the server stopped `BEGIN`, as an administrator may have it do: what was sent behind it ran without a
+    /// transaction.
+    pub(crate) fn is_torn(&self) -> bool {
+        self.torn.load(Ordering::Acquire)
     }
 
     /// Commits; also ends a transaction that an error has ended already.
@@ -188,17 +214,32 @@ impl Drop for Session {
     }
 }
 
+/// Whether the server refused a statement and goes on with the next.
+fn is_error(error: &tokio_postgres::Error) -> bool {
+    error.as_db_error().is_some_and(|refused| refused.parsed_severity() == Some(Severity::Error))
+}
+
 /// Stops the statement of one session, once.
 pub(crate) struct Stop {
     token: CancelToken,
     tls: MakeRustlsConnect,
+    /// Whether a `BEGIN` has no answer yet.
+    begins: watch::Sender<bool>,
     sent: AtomicBool,
     heard: AtomicBool,
 }
 
 impl Stop {
-    /// Asks the server to stop what the session runs now.
+    fn new(token: CancelToken, tls: MakeRustlsConnect) -> Self {
+        let [sent, heard] = [false, false].map(AtomicBool::new);
+        Self { token, tls, begins: watch::Sender::new(false), sent, heard }
+    }
+
+    /// Asks the server to stop what the session runs now, once a transaction that begins has begun.
     pub(crate) async fn send(&self) {
+        let mut begins = self.begins.subscribe();
+        // It fails only without a sender, which is here.
+        let _begun = begins.wait_for(|begins| !begins).await.is_ok();
         if self.sent.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -240,3 +281,6 @@ pub(crate) async fn together<T>(mut steps: Vec<Step<'_, T>>) -> Vec<T> {
     }
     outputs
 }
+
+#[cfg(test)]
+mod tests;

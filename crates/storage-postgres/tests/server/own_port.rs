@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use staffa_context::Cause;
 use staffa_storage::{Error, Moving, Schema, Store};
+use staffa_storage_postgres::Postgres;
+use tokio::sync::oneshot;
 
-use crate::server::{Place, insert};
+use crate::server::{Place, insert, with};
 use crate::things::{New, new};
 
 #[tokio::test]
@@ -57,6 +59,50 @@ async fn a_write_of_ones_own_waits_with_the_others_while_the_store_is_frozen() {
     let read = store.read(ctx, |client| Box::pin(async move { client.execute("SELECT 1", &[]).await }));
     assert_eq!(read.await, Ok(1));
     store.freeze(ctx, false).await.unwrap();
+    place.remove().await;
+}
+
+/// Waits until so many sessions of the store wait to begin or to freeze.
+async fn until_waiting(place: &Place, sessions: usize) {
+    let waiting = format!(
+        "SELECT pid::text FROM pg_locks JOIN pg_stat_activity USING (pid) \
+         WHERE NOT granted AND locktype = 'advisory' AND application_name = 'staffa {}'",
+        place.schema()
+    );
+    while place.texts(&waiting).await.len() != sessions {
+        place.ctx.sleep(Duration::from_millis(10)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_waited_for_a_freeze_is_refused_under_any_default_isolation() {
+    let place = Place::new();
+    let url = with("options=-c%20default_transaction_isolation%3Drepeatable%5C%20read");
+    let store = Postgres::open(&place.ctx, &url, place.options.clone(), vec![]).await.unwrap();
+    let (began, begun) = oneshot::channel();
+    let (release, released) = oneshot::channel();
+    let first = store.write(&place.ctx, |client| {
+        Box::pin(async move {
+            client.execute("SELECT 1", &[]).await?;
+            began.send(()).unwrap();
+            released.await.unwrap();
+            Ok(())
+        })
+    });
+    let freeze = async {
+        begun.await.unwrap();
+        store.freeze(&place.ctx, true).await
+    };
+    let second = async {
+        until_waiting(&place, 1).await;
+        store.write(&place.ctx, |_| Box::pin(async { Ok(()) })).await
+    };
+    let release = async {
+        until_waiting(&place, 2).await;
+        release.send(()).unwrap();
+    };
+    let (first, frozen, second, ()) = tokio::join!(first, freeze, second, release);
+    assert_eq!((first, frozen, second), (Ok(()), Ok(()), Err(Error::Frozen)));
     place.remove().await;
 }
 

@@ -3,7 +3,7 @@
 use staffa_storage::{Error, Schema};
 use staffa_storage_postgres::Postgres;
 
-use crate::server::{Place, url};
+use crate::server::{Place, url, with};
 use crate::things::Old;
 
 fn unusable(opened: Result<std::sync::Arc<Postgres>, Error>, says: &str) {
@@ -11,12 +11,6 @@ fn unusable(opened: Result<std::sync::Arc<Postgres>, Error>, says: &str) {
         Err(Error::Unusable(words)) => assert!(words.contains(says), "{words} does not say {says}"),
         other => panic!("{other:?}"),
     }
-}
-
-fn with(parameter: &str) -> String {
-    let url = url();
-    let sign = if url.contains('?') { '&' } else { '?' };
-    format!("{url}{sign}{parameter}")
 }
 
 async fn opened(place: &Place, url: &str) -> Result<std::sync::Arc<Postgres>, Error> {

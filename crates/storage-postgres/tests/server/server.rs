@@ -16,6 +16,13 @@ pub(crate) fn url() -> String {
         .expect("STAFFA_TEST_POSTGRES names the server of these tests: they are run by `cargo xtask test`")
 }
 
+/// The same with this parameter.
+pub(crate) fn with(parameter: &str) -> String {
+    let url = url();
+    let sign = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{sign}{parameter}")
+}
+
 /// A PostgreSQL schema of a test's own.
 pub(crate) struct Place {
     pub(crate) ctx: Context,
