@@ -17,7 +17,7 @@ use crate::mongodb::Shared;
 use crate::row::{self, Stored, text};
 use crate::schema::STALE;
 use crate::table::{IndexSet, Table};
-use crate::transaction::{raw, refused};
+use crate::transaction::{done, raw, refused};
 
 /// Rows whose keys are made at once.
 const BATCH: usize = 200;
@@ -159,7 +159,7 @@ async fn write(
 ) -> Result<()> {
     let reply = store.update(call, &table.name, updates).await?;
     match refused(&reply) {
-        None => Ok(()),
+        None => done(&reply),
         Some(error) if error.get_i32("code").is_ok_and(|code| code == DUPLICATE_KEY) => {
             Err(doubled(store, call, table, rows).await?)
         }

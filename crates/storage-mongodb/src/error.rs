@@ -7,7 +7,7 @@ use staffa_storage::Error;
 pub(crate) const DUPLICATE_KEY: i32 = 11_000;
 pub(crate) const WRITE_CONFLICT: i32 = 112;
 const INTERRUPTED: i32 = 11_601;
-const TIME_EXPIRED: i32 = 50;
+pub(crate) const TIME_EXPIRED: i32 = 50;
 const UNAUTHORIZED: i32 = 13;
 const AUTHENTICATION_FAILED: i32 = 18;
 const NAMESPACE_EXISTS: i32 = 48;
@@ -34,6 +34,7 @@ pub(crate) fn told(error: Driver) -> Error {
         ErrorKind::Io(_) | ErrorKind::ConnectionPoolCleared { .. } | ErrorKind::DnsResolve { .. } => {
             Error::Unavailable(format!("the connection to the server is gone: {}", error.kind))
         }
+        ErrorKind::Write(WriteFailure::WriteConcernError(concern)) => unsure(concern.code, &concern.message),
         ErrorKind::Shutdown => Error::Unavailable("the store is closed".into()),
         ErrorKind::IncompatibleServer { message, .. } => {
             Error::Unusable(format!("the server does not fit: version 4.4 or newer is needed: {message}"))
@@ -62,6 +63,22 @@ fn coded(code: i32, error: &Driver) -> Error {
         }
         _ => Error::Unusable(format!("the server gave the error {code}: {words}")),
     }
+}
+
+/// The error of a write that the server did and of which it does not know that a majority of the replica set has it.
+pub(crate) fn unsure(code: i32, words: &str) -> Error {
+    match code {
+        INTERRUPTED => Error::Ended(Cause::cancelled("the operation was stopped")),
+        TIME_EXPIRED => Error::Ended(Cause::DeadlineExceeded),
+        _ => {
+            Error::Unavailable(format!("no majority of the replica set has the write yet ({code}): {words}"))
+        }
+    }
+}
+
+/// Whether a write was done, and may be lost with its server.
+pub(crate) fn is_unsure(error: &Driver) -> bool {
+    matches!(&*error.kind, ErrorKind::Write(WriteFailure::WriteConcernError(_)))
 }
 
 /// The code of an error that the server gave.

@@ -12,7 +12,7 @@ use staffa_storage::{Error, Event, Exported, Kept, Mark, Moving, Part, Record, R
 
 use crate::call::Call;
 use crate::commit::{self, refuse_doubles};
-use crate::error::{WRITE_CONFLICT, told, waits};
+use crate::error::{told, waits};
 use crate::mongodb::{MongoDb, Shared};
 use crate::outbox::GATES;
 use crate::row::{self, Stored, field};
@@ -101,10 +101,9 @@ async fn turn(store: &Shared, call: &Call, gate: i32, frozen: bool) -> Result<()
     loop {
         call.check()?;
         match store.try_update(call, outbox::COLLECTION, vec![turned.clone()], TURN_MAX).await {
-            Ok(reply) => match transaction::refused(&reply) {
-                None => return Ok(()),
-                Some(refused) if refused.get_i32("code").is_ok_and(|code| code == WRITE_CONFLICT) => {}
-                Some(_) => return transaction::done(&reply),
+            Ok(reply) => match transaction::done(&reply) {
+                Err(_) if transaction::waits(&reply) => {}
+                done => return done,
             },
             Err(error) if waits(&error) => {}
             Err(error) => return Err(told(error)),

@@ -160,7 +160,7 @@ async fn make_index(store: &Shared, collection: &str, index: &Document) -> Resul
 }
 
 async fn make_gates(store: &Shared, call: &Call) -> Result<()> {
-    let frozen = is_frozen(store, call).await?;
+    let frozen = is_noted_frozen(store, call).await?;
     let gates = (0..GATES).map(|gate| {
         transaction::raw(&doc! {
             "q": { "_id": gate },
@@ -168,10 +168,25 @@ async fn make_gates(store: &Shared, call: &Call) -> Result<()> {
             "upsert": true,
         })
     });
-    store.update(call, outbox::COLLECTION, gates.collect::<Result<_>>()?).await.map(drop)
+    let made = store.update(call, outbox::COLLECTION, gates.collect::<Result<_>>()?).await?;
+    match transaction::refused(&made) {
+        // Another process makes the same gates.
+        Some(_) => Ok(()),
+        None => transaction::done(&made),
+    }
 }
 
+/// Whether it is frozen: a freezing that was interrupted has left gates open, and holds back nobody for certain.
 pub(crate) async fn is_frozen(store: &Shared, call: &Call) -> Result<bool> {
+    if !is_noted_frozen(store, call).await? {
+        return Ok(false);
+    }
+    let shut = doc! { "_id": { "$gte": 0, "$lt": GATES }, "frozen": true };
+    Ok(store.count(call, outbox::COLLECTION, shut, GATES as usize).await? == GATES as usize)
+}
+
+/// What the record of the store says; a freezing begins with it.
+async fn is_noted_frozen(store: &Shared, call: &Call) -> Result<bool> {
     let record = store.find_one(call, META, doc! { "_id": "format" }).await?;
     Ok(record.is_some_and(|record| record.get_bool("frozen").unwrap_or(false)))
 }

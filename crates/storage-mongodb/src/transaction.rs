@@ -17,7 +17,9 @@ use mongodb::options::{FindOptions, ReadConcern};
 use staffa_storage::{Error, Result};
 
 use crate::call::Call;
-use crate::error::{DUPLICATE_KEY, WRITE_CONFLICT, code, is_transient, told};
+use crate::error::{
+    DUPLICATE_KEY, TIME_EXPIRED, WRITE_CONFLICT, code, is_transient, is_unsure, told, unsure,
+};
 use crate::mongodb::Shared;
 
 /// How often a unit is run before it gives way to others.
@@ -263,7 +265,7 @@ impl<'a> Transaction<'a> {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
-            if !error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT) {
+            if !error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT) && !is_unsure(&error) {
                 self.call.unhold();
                 return Err(stopped(error));
             }
@@ -308,15 +310,51 @@ pub(crate) fn refused(reply: &Document) -> Option<&Document> {
     reply.get_array("writeErrors").ok()?.first()?.as_document()
 }
 
-/// Refuses a reply that says of a statement that it was not done.
+/// Refuses a reply that says of a statement that it was not done, or that it may be lost with its server.
 pub(crate) fn done(reply: &Document) -> Result<()> {
-    match refused(reply) {
-        None => Ok(()),
-        Some(refused) => Err(Error::Unusable(format!("the server refused a write: {refused}"))),
+    if let Some(refused) = refused(reply) {
+        return Err(Error::Unusable(format!("the server refused a write: {refused}")));
     }
+    concern(reply).map_or(Ok(()), |concern| {
+        let words = concern.get_str("errmsg").unwrap_or_default();
+        Err(unsure(concern.get_i32("code").unwrap_or(0), words))
+    })
+}
+
+/// Why a majority of the replica set may lack what was written.
+fn concern(reply: &Document) -> Option<&Document> {
+    reply.get_document("writeConcernError").ok()
+}
+
+/// Whether a transaction or a slow majority held up the statement of a reply for as long as it may take.
+pub(crate) fn waits(reply: &Document) -> bool {
+    let is = |document: Option<&Document>, code| {
+        document.is_some_and(|document| document.get_i32("code").is_ok_and(|it| it == code))
+    };
+    is(refused(reply), WRITE_CONFLICT) || is(concern(reply), TIME_EXPIRED)
 }
 
 /// Raw bytes of a document that was made here.
 pub(crate) fn raw(document: &Document) -> Result<RawDocumentBuf> {
     RawDocumentBuf::try_from(document).map_err(|error| Error::Unusable(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_that_no_majority_has_is_not_done() {
+        assert_eq!(done(&doc! { "ok": 1, "n": 1 }), Ok(()));
+        let concern = doc! { "code": 64, "errmsg": "waiting for replication timed out" };
+        let unsure = done(&doc! { "ok": 1, "n": 1, "writeConcernError": concern });
+        assert!(
+            matches!(&unsure, Err(Error::Unavailable(words)) if words.contains("timed out")),
+            "{unsure:?}"
+        );
+        let refused = doc! { "ok": 1, "n": 0, "writeErrors": [{ "index": 0, "code": 121 }] };
+        assert!(matches!(done(&refused), Err(Error::Unusable(_))));
+        let slow = doc! { "ok": 1, "n": 1, "writeConcernError": { "code": TIME_EXPIRED, "errmsg": "" } };
+        assert!(done(&slow).is_err() && waits(&slow) && !waits(&refused));
+    }
 }

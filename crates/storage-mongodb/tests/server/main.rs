@@ -3,6 +3,7 @@
 
 mod conformance;
 mod foreign;
+mod frozen;
 mod migration;
 mod own_port;
 mod place;
