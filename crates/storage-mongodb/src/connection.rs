@@ -1,7 +1,9 @@
 //! From a URL to a client of a server that can do what a store needs.
 
 use bson::{Document, doc};
-use mongodb::options::{ClientOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern};
+use mongodb::options::{
+    ClientOptions, ConnectionString, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern,
+};
 use mongodb::{Client, Database};
 use staffa_context::Context;
 use staffa_storage::{Error, Result};
@@ -50,7 +52,10 @@ async fn configure(url: &str, options: &Options) -> Result<ClientOptions> {
     let wrong = |error: mongodb::error::Error| {
         Error::Unusable(format!("the URL is not one of MongoDB's: {}", error.kind))
     };
-    let mut asked = ClientOptions::parse(url).await.map_err(wrong)?;
+    let mut named = ConnectionString::parse(url).map_err(wrong)?;
+    // Others take 0 for no limit, and a store has one. The driver refuses it.
+    named.max_pool_size = named.max_pool_size.filter(|most| *most > 0);
+    let mut asked = ClientOptions::parse(named).await.map_err(wrong)?;
     let places = asked.max_pool_size.unwrap_or(options.connections_max).max(1);
     asked.max_pool_size = Some(places.saturating_add(SPARE));
     asked.server_selection_timeout.get_or_insert(options.server_wait);
@@ -161,6 +166,15 @@ mod tests {
     fn a_member_that_is_starting_may_serve_later() {
         let starting = hello(doc! { "isWritablePrimary": false });
         assert!(matches!(serves(&starting), Err(Error::Unavailable(_))));
+    }
+
+    #[tokio::test]
+    async fn a_pool_has_the_urls_size_unless_that_is_without_limit() {
+        for (most, places) in [("?maxPoolSize=0", 64), ("", 64), ("?maxPoolSize=7", 7)] {
+            let asked = configure(&format!("mongodb://localhost/shop{most}"), &Options::default()).await;
+            let size = asked.map(|asked| asked.max_pool_size);
+            assert_eq!(size, Ok(Some(places + SPARE)), "{most}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub struct Options {
     /// Default: none, and the database is the URL's own.
     pub service: Option<String>,
     /// Connections for operations at most, and so operations at once; a further one waits for a place. The URL's `maxPoolSize`
-    /// wins. A few more connections watch the servers and stop operations. At least 1. Default: 64.
+    /// wins, unless it is 0, which asks for no limit: then this holds. A few more connections watch the servers and stop operations. At least 1. Default: 64.
     pub connections_max: u32,
     /// How long an operation waits for a place when its deadline is later or there is none; then the store is unavailable.
     /// Default: 5 s.
