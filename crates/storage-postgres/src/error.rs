@@ -97,7 +97,9 @@ pub(crate) fn is_refusal(error: &tokio_postgres::Error) -> bool {
     matches!(error.code(), Some(code) if *code == SqlState::UNIQUE_VIOLATION || code.code() == UNEXPECTED)
 }
 
-/// Whether the statement was cancelled.
-pub(crate) fn is_cancelled(error: &tokio_postgres::Error) -> bool {
+/// Whether somebody asked the server to stop the statement. It has one state for this and for a timeout, and only the words
+/// tell them apart; from a server that says them in another language it is not known.
+pub(crate) fn is_stopped_by_request(error: &tokio_postgres::Error) -> bool {
     error.code() == Some(&SqlState::QUERY_CANCELED)
+        && error.as_db_error().is_some_and(|refused| refused.message().contains("user request"))
 }

@@ -2,8 +2,8 @@
 //!
 //! Invariants:
 //! 1. A connection goes back to the pool only if no statement and no transaction of it is under way.
-//! 2. One whose statement was cancelled goes back only if the server said that the cancellation hit that statement: a
-//!    cancellation that came late would hit somebody else's.
+//! 2. One whose statement was cancelled goes back only if one cancellation was sent and the server said that a cancellation,
+//!    and no timeout, stopped the statement: one that came late would hit somebody else's.
 //! 3. No cancellation is sent before the server has begun the transaction: one that hit `BEGIN` would leave the statements
 //!    that were sent behind it without a transaction, each for itself.
 
@@ -21,7 +21,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{CancelToken, Client, Row, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::error::is_cancelled;
+use crate::error::is_stopped_by_request;
 use crate::pool::Crew;
 use crate::row::Param;
 
@@ -188,16 +188,16 @@ impl Session {
         let result = statement.await;
         self.running.fetch_sub(1, Ordering::AcqRel);
         if let Err(error) = &result
-            && is_cancelled(error)
+            && is_stopped_by_request(error)
         {
-            self.stop.heard.store(true, Ordering::Release);
+            self.stop.hear();
         }
         result
     }
 
     fn is_clean(&self) -> bool {
-        let stopped = self.stop.sent.load(Ordering::Acquire) && !self.stop.heard();
-        self.running.load(Ordering::Acquire) == 0 && !self.open.load(Ordering::Acquire) && !stopped
+        let running = self.running.load(Ordering::Acquire) > 0;
+        !running && !self.open.load(Ordering::Acquire) && !self.stop.may_come()
     }
 }
 
@@ -219,20 +219,24 @@ fn is_error(error: &tokio_postgres::Error) -> bool {
     error.as_db_error().is_some_and(|refused| refused.parsed_severity() == Some(Severity::Error))
 }
 
-/// Stops the statement of one session, once.
+/// Stops the statement of one session.
 pub(crate) struct Stop {
     token: CancelToken,
     tls: MakeRustlsConnect,
     /// Whether a `BEGIN` has no answer yet.
     begins: watch::Sender<bool>,
-    sent: AtomicBool,
+    /// How often the server was asked; again only when the one who asked was dropped meanwhile.
+    sent: AtomicUsize,
+    /// Whether it was asked to the end.
+    asked: AtomicBool,
+    /// Whether it said that it stopped a statement since it was asked to.
     heard: AtomicBool,
 }
 
 impl Stop {
     fn new(token: CancelToken, tls: MakeRustlsConnect) -> Self {
-        let [sent, heard] = [false, false].map(AtomicBool::new);
-        Self { token, tls, begins: watch::Sender::new(false), sent, heard }
+        let [asked, heard] = [false, false].map(AtomicBool::new);
+        Self { token, tls, begins: watch::Sender::new(false), sent: AtomicUsize::new(0), asked, heard }
     }
 
     /// Asks the server to stop what the session runs now, once a transaction that begins has begun.
@@ -240,17 +244,30 @@ impl Stop {
         let mut begins = self.begins.subscribe();
         // It fails only without a sender, which is here.
         let _begun = begins.wait_for(|begins| !begins).await.is_ok();
-        if self.sent.swap(true, Ordering::AcqRel) {
+        if self.asked.load(Ordering::Acquire) {
             return;
         }
+        self.sent.fetch_add(1, Ordering::AcqRel);
         if let Err(error) = self.token.cancel_query(self.tls.clone()).await {
             tracing::debug!(%error, "a statement could not be cancelled");
         }
+        self.asked.store(true, Ordering::Release);
     }
 
-    /// Whether the server said that it stopped a statement.
-    pub(crate) fn heard(&self) -> bool {
-        self.heard.load(Ordering::Acquire)
+    /// Notes that the server stopped a statement because somebody asked.
+    fn hear(&self) {
+        if self.sent.load(Ordering::Acquire) > 0 {
+            self.heard.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether a cancellation that was sent has not hit yet.
+    fn may_come(&self) -> bool {
+        match self.sent.load(Ordering::Acquire) {
+            0 => false,
+            1 => !self.heard.load(Ordering::Acquire),
+            _ => true,
+        }
     }
 }
 

@@ -106,7 +106,7 @@ async fn a_cancellation_waits_until_the_server_has_begun_the_transaction() {
     let stop = session.stop();
     let (mut begin, mut send) = (Box::pin(session.begin("SELECT enter")), Box::pin(stop.send()));
     assert!(is_pending(&mut begin).await && is_pending(&mut send).await);
-    assert!(!stop.sent.load(Ordering::Acquire), "it was sent to a server that begins");
+    assert!(stop.sent.load(Ordering::Acquire) == 0, "it was sent to a server that begins");
     go.send(()).unwrap();
     begin.await.unwrap();
     send.await;
@@ -128,7 +128,7 @@ async fn a_transaction_that_waits_at_its_beginning_is_cancelled() {
     let session = pool.session(&Context::background()).await.unwrap();
     let stop = session.stop();
     let (begun, ()) = join(session.begin("SELECT enter"), stop.send()).await;
-    assert!(is_cancelled(&begun.unwrap_err()) && !session.is_torn());
+    assert!(is_stopped_by_request(&begun.unwrap_err()) && !session.is_torn());
 }
 
 #[tokio::test]
@@ -139,4 +139,37 @@ async fn what_ran_without_its_transaction_is_unknown() {
     let changes = Changes { checks: Vec::new(), writes: Vec::new(), events: Vec::new(), kept: None };
     let tried = quick(&session, &changes, &Common::new("shop"), &Call::new(ctx)).await;
     assert!(matches!(tried, Err(Error::Unknown(_))));
+}
+
+/// How many connections are left after a statement that is cancelled ended with these words.
+async fn left_after(words: &'static str, dropped_before: bool) -> usize {
+    let (cancelled, heard) = mpsc::channel();
+    let heard = Mutex::new(heard);
+    let answer = move |_: &str| {
+        heard.lock().unwrap().recv().unwrap();
+        stopped(words)
+    };
+    // The server may be gone when a second one comes.
+    let pool = server(answer, move || {
+        let _gone = cancelled.send(()).is_err();
+    });
+    let session = pool.session(&Context::background()).await.unwrap();
+    let stop = session.stop();
+    let sends = async {
+        if dropped_before {
+            assert!(is_pending(&mut Box::pin(stop.send())).await);
+        }
+        stop.send().await;
+    };
+    let (stopped, ()) = join(session.simple("SELECT slow"), sends).await;
+    assert_eq!(stopped.unwrap_err().code().unwrap().code(), "57014");
+    drop(session);
+    pool.size()
+}
+
+#[tokio::test]
+async fn a_connection_goes_back_only_if_no_cancellation_is_on_its_way() {
+    assert_eq!(left_after(ASKED, false).await, 1);
+    assert_eq!(left_after("canceling statement due to statement timeout", false).await, 0);
+    assert_eq!(left_after(ASKED, true).await, 0);
 }
