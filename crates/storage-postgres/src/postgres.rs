@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::build::{self, Builder};
 use crate::call::{Call, Work};
 use crate::careful::careful;
-use crate::commit::{Changes, Common, Tried, quick, torn};
+use crate::commit::{Changes, Common, Tried, quick, told_of_commit, torn};
 use crate::error::{is_in_the_way, told};
 use crate::options::Options;
 use crate::pool::Pool;
@@ -122,7 +122,7 @@ impl Postgres {
     ///
     /// # Errors
     ///
-    /// As [`Postgres::read`]; nothing happened. [`Error::Frozen`]. [`Error::Unknown`] when the outcome of the commit was not seen.
+    /// As [`Postgres::read`], also when `work` went on after an error of its SQL; nothing happened. [`Error::Frozen`]. [`Error::Unknown`] when the outcome of the commit was not seen.
     pub async fn write<T, F>(&self, ctx: &Context, work: F) -> Result<T>
     where
         T: Send + 'static,
@@ -144,7 +144,10 @@ impl Postgres {
                         return Err(if session.is_torn() { torn() } else { error });
                     }
                 };
-                session.commit().await.map_err(|error| crate::commit::told_of_commit(&error))?;
+                if let Err(error) = session.commit_whole().await {
+                    session.rollback().await;
+                    return Err(told_of_commit(&error));
+                }
                 Ok(value)
             })
         })

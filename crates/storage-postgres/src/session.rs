@@ -171,6 +171,14 @@ impl Session {
         Ok(())
     }
 
+    /// Commits a transaction of which it is not known whether an error has ended it: that is the error then.
+    pub(crate) async fn commit_whole(&self) -> Told<()> {
+        // To a `COMMIT` alone the server says that it rolled back, and no error.
+        self.simple("SELECT 1; COMMIT").await?;
+        self.ended();
+        Ok(())
+    }
+
     /// Takes the transaction back. One that cannot be taken back costs the connection, and is then over as well.
     pub(crate) async fn rollback(&self) {
         if self.simple("ROLLBACK").await.is_ok() {

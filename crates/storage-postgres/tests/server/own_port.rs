@@ -107,6 +107,26 @@ async fn a_write_that_waited_for_a_freeze_is_refused_under_any_default_isolation
 }
 
 #[tokio::test]
+async fn a_write_that_goes_on_after_an_error_is_not_said_to_be_done() {
+    let place = Place::new();
+    let (ctx, schema) = (&place.ctx, place.schema().to_owned());
+    let store = place.open(vec![]).await.unwrap();
+    place.run(&format!("CREATE TABLE {schema}.note (words text)")).await;
+    let insert = format!("INSERT INTO {schema}.note VALUES ('a')");
+    let written = store.write(ctx, |client| {
+        Box::pin(async move {
+            client.execute(&insert, &[]).await?;
+            let failed = client.execute("SELECT nonsense", &[]).await;
+            Ok(failed.is_err())
+        })
+    });
+    assert!(matches!(written.await, Err(Error::Unusable(_))));
+    assert_eq!(place.texts(&format!("SELECT words FROM {schema}.note")).await, Vec::<String>::new());
+    assert_eq!(store.connections(), 1, "the connection was lost");
+    place.remove().await;
+}
+
+#[tokio::test]
 async fn what_its_caller_leaves_is_not_committed() {
     let place = Place::new();
     let (ctx, schema) = (&place.ctx, place.schema().to_owned());
