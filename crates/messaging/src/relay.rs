@@ -21,6 +21,7 @@ use std::time::Duration;
 use futures_util::future::join;
 use staffa_context::{Cause, Context};
 use staffa_storage::{Schema, Store};
+use uuid::Uuid;
 
 use crate::Bus;
 use beats::Beats;
@@ -142,30 +143,35 @@ impl Relay {
     /// Dropping the future is safe: an event whose publishing was cut is published again, and others take over after a
     /// lease.
     pub async fn run(&self, ctx: &Context) -> Cause {
+        let mut former = None;
         loop {
-            self.serve(ctx).await;
+            former = self.serve(ctx, former).await;
             if let Some(cause) = ctx.cause() {
                 return cause;
             }
         }
     }
 
-    /// One tenure.
-    async fn serve(&self, ctx: &Context) {
+    /// One tenure, after that of `former`; gives who it was, unless it is alone.
+    async fn serve(&self, ctx: &Context, former: Option<Uuid>) -> Option<Uuid> {
         let (tenure, over) = ctx.with_cancel();
         let desk = Desk::default();
-        let lease =
-            (!self.options.alone).then(|| Lease::new(ctx, Arc::clone(&self.store), self.options.lease));
+        let lease = || Lease::new(ctx, Arc::clone(&self.store), self.options.lease, former);
+        let lease = (!self.options.alone).then(lease);
         let beats = async {
             let lease = Beats::new(self, &desk, lease).run(&tenure).await;
             over.cancel(Cause::cancelled("the relay's tenure is over"));
             lease
         };
         let (lease, ()) = join(beats, Rounds::new(self, &tenure, &desk).run()).await;
-        let Some(lease) = lease else { return };
-        if let Err(error) = lease.leave(&ctx.shielded().with_timeout(self.options.lease / 3)).await {
+        let lease = lease?;
+        let relay = lease.relay();
+        if ctx.cause().is_some()
+            && let Err(error) = lease.leave(&ctx.shielded().with_timeout(self.options.lease / 3)).await
+        {
             tracing::warn!(%error, "the relay could not take its leave; others wait for its lease to run out");
         }
+        Some(relay)
     }
 }
 

@@ -48,7 +48,7 @@ impl<'a> Beats<'a> {
     /// Beats until the tenure or the context is over; gives the lease back.
     pub(super) async fn run(mut self, ctx: &Context) -> Option<Lease> {
         loop {
-            let beaten = self.beat(&self.bounded(ctx)).await;
+            let beaten = self.beat(ctx).await;
             if ctx.cause().is_some() {
                 return self.lease;
             }
@@ -93,8 +93,9 @@ impl<'a> Beats<'a> {
 
     /// Whether the relay still takes part.
     async fn beat(&mut self, ctx: &Context) -> Result<bool, Failure> {
+        let bounded = self.bounded(ctx);
         let share = match &mut self.lease {
-            Some(lease) => lease.beat(ctx, self.desk.free()).await?,
+            Some(lease) => lease.beat(&bounded, self.desk.free()).await?,
             None => Some(Share { own: Partitions::ALL, leaving: Partitions::NONE }),
         };
         let Some(Share { own, leaving }) = share else { return Ok(false) };
@@ -102,7 +103,8 @@ impl<'a> Beats<'a> {
         let had = self.desk.orders().own;
         let kept = own.iter().filter(|partition| had.contains(*partition));
         self.desk.order(kept.fold(Partitions::NONE, Partitions::with), leaving, self.until());
-        self.look_for_dead(ctx).await?;
+        // The beat has prolonged the tenure.
+        self.look_for_dead(&self.bounded(ctx)).await?;
         self.desk.order(own, leaving, self.until());
         ctx.series(&PARTITIONS, &[]).set(own.iter().map(|_| 1).sum());
         Ok(true)

@@ -1,18 +1,18 @@
 //! One relay's part in the division of an outbox.
 //!
 //! Invariants:
-//! 1. A relay takes part for as long as it beats. Its tenure ends three quarters of a lease after the beginning of its
+//! 1. A relay takes part for as long as it beats. Its tenure ends three quarters of a lease after it began to write its
 //!    last beat, by its own monotonic clock; it then publishes nothing more.
 //! 2. Another relay takes it out only after its beat has not moved for a whole lease, by the other's own monotonic
 //!    clock. No two clocks are compared, and no wall clock is asked.
-//! 3. Whoever was taken out, or could not beat, starts again as somebody new.
+//! 3. Whoever was taken out, or could not beat, starts again as somebody new, and takes out whom it was before.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use staffa_context::{Context, Instant};
-use staffa_storage::{Entity, Partitions, Repository, Result, Store, retry};
-use std::sync::Arc;
+use staffa_storage::{Entity, Partitions, Result, Store, retry};
 use uuid::Uuid;
 
 use super::division::{Division, OUTBOX};
@@ -21,9 +21,11 @@ use super::division::{Division, OUTBOX};
 pub(super) struct Lease {
     store: Arc<dyn Store>,
     relay: Uuid,
+    /// Who it was in the tenure before, which may still take part and has nothing in hand.
+    former: Option<Uuid>,
     length: Duration,
     /// The last beat of each other relay, and when it was first seen here.
-    seen: HashMap<Uuid, (u64, Instant)>,
+    seen: Mutex<HashMap<Uuid, (u64, Instant)>>,
     until: Option<Instant>,
 }
 
@@ -36,8 +38,12 @@ pub(super) struct Share {
 }
 
 impl Lease {
-    pub(super) fn new(ctx: &Context, store: Arc<dyn Store>, length: Duration) -> Self {
-        Self { store, relay: ctx.uuid(), length, seen: HashMap::new(), until: None }
+    pub(super) fn new(ctx: &Context, store: Arc<dyn Store>, length: Duration, former: Option<Uuid>) -> Self {
+        Self { store, relay: ctx.uuid(), former, length, seen: Mutex::default(), until: None }
+    }
+
+    pub(super) fn relay(&self) -> Uuid {
+        self.relay
     }
 
     /// Until when the tenure lasts unless another beat prolongs it; `None` before the first.
@@ -45,28 +51,27 @@ impl Lease {
         self.until
     }
 
-    /// Shows that the relay lives, looks whether the others do, hands over what it let go, and divides anew. `None` when
-    /// it was taken out.
+    /// Shows that the relay lives, looks whether the others do, hands over what it let go, and divides anew: a read and a
+    /// commit. `None` when it was taken out.
     pub(super) async fn beat(&mut self, ctx: &Context, let_go: Partitions) -> Result<Option<Share>> {
-        let begun = ctx.clock().now();
-        let gone = match Repository::<Division>::new(&self.store).find(ctx, OUTBOX.to_owned()).await? {
-            Some(division) => self.observe(ctx, &division),
-            None => Vec::new(),
-        };
         let (relay, joined) = (self.relay, self.until.is_some());
-        let division = change(ctx, &*self.store, |division| {
-            if joined && !division.has(relay) {
-                return;
-            }
-            division.beat(relay);
-            gone.iter().for_each(|(relay, beat)| division.forget(*relay, *beat));
-            division.hand_over(relay, let_go);
-            division.divide();
-        })
-        .await?;
+        let (division, begun) = self
+            .change(ctx, |division, now| {
+                let gone = self.observe(now, division);
+                if joined && !division.has(relay) {
+                    return;
+                }
+                division.beat(relay);
+                self.former.iter().for_each(|former| division.leave(*former));
+                gone.iter().for_each(|(relay, beat)| division.forget(*relay, *beat));
+                division.hand_over(relay, let_go);
+                division.divide();
+            })
+            .await?;
         if !division.has(relay) {
             return Ok(None);
         }
+        self.former = None;
         self.until = Some(begun + self.length.mul_f32(0.75));
         let (own, leaving) = division.of(relay);
         Ok(Some(Share { own, leaving }))
@@ -74,23 +79,23 @@ impl Lease {
 
     /// Takes the relay out, which has let go of everything.
     pub(super) async fn leave(self, ctx: &Context) -> Result<()> {
-        if self.until.is_none() {
+        if self.until.is_none() && self.former.is_none() {
             return Ok(());
         }
-        let leave = |division: &mut Division| {
-            division.leave(self.relay);
+        let leave = |division: &mut Division, _| {
+            [Some(self.relay), self.former].into_iter().flatten().for_each(|relay| division.leave(relay));
             division.divide();
         };
-        change(ctx, &*self.store, leave).await.map(drop)
+        self.change(ctx, leave).await.map(drop)
     }
 
     /// Notes whose beat has moved, and gives those whose has not for a whole lease.
-    fn observe(&mut self, ctx: &Context, division: &Division) -> Vec<(Uuid, u64)> {
-        let now = ctx.clock().now();
-        self.seen.retain(|relay, _| division.has(*relay));
+    fn observe(&self, now: Instant, division: &Division) -> Vec<(Uuid, u64)> {
+        let mut all_seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        all_seen.retain(|relay, _| division.has(*relay));
         let mut gone = Vec::new();
         for (relay, beat) in division.beats().filter(|(relay, _)| *relay != self.relay) {
-            let seen = self.seen.entry(relay).or_insert((beat, now));
+            let seen = all_seen.entry(relay).or_insert((beat, now));
             if seen.0 != beat {
                 *seen = (beat, now);
             } else if now.saturating_duration_since(seen.1) >= self.length {
@@ -99,26 +104,32 @@ impl Lease {
         }
         gone
     }
-}
 
-/// Changes the division, and again when somebody else was faster.
-async fn change(ctx: &Context, store: &dyn Store, edit: impl Fn(&mut Division)) -> Result<Division> {
-    let edit = &edit;
-    let edited = |mut division: Division| {
-        edit(&mut division);
-        division
-    };
-    let edited = &edited;
-    retry(ctx, || async move {
-        let mut unit = store.unit();
-        let changed = match unit.get::<Division>(ctx, OUTBOX.to_owned()).await? {
-            Some(found) => unit.update(found.map(edited)),
-            None => unit.insert(edited(Division::new())),
-        };
-        unit.commit(ctx).await?;
-        Ok(changed.value)
-    })
-    .await
+    /// Changes the division, and again when somebody else was faster; also gives when writing it began. Nobody saw the
+    /// change before then.
+    async fn change(
+        &self,
+        ctx: &Context,
+        edit: impl Fn(&mut Division, Instant),
+    ) -> Result<(Division, Instant)> {
+        let edit = &edit;
+        retry(ctx, || async move {
+            let mut unit = self.store.unit();
+            let found = unit.get::<Division>(ctx, OUTBOX.to_owned()).await?;
+            let begun = ctx.clock().now();
+            let edited = |mut division: Division| {
+                edit(&mut division, begun);
+                division
+            };
+            let changed = match found {
+                Some(found) => unit.update(found.map(edited)),
+                None => unit.insert(edited(Division::new())),
+            };
+            unit.commit(ctx).await?;
+            Ok((changed.value, begun))
+        })
+        .await
+    }
 }
 
 impl std::fmt::Debug for Lease {
