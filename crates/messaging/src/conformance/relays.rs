@@ -469,23 +469,25 @@ impl Process {
 
 async fn several_share_an_outbox(ctx: &Context, place: &Place) -> Outcome {
     let store = place.open(ctx).await?;
-    let lease = Duration::from_millis(300);
+    // A busy server and its relays can beat within a third of it.
+    let lease = Duration::from_millis(1_500);
     let mut processes = Vec::new();
     for _ in 0..3 {
         processes.push(Process::start(ctx, place, lease).await?);
     }
     let writing = async {
-        for n in 0..12 {
+        for n in 0..8 {
             for order in 0..12 {
                 step(ctx, &*store, &format!("order {order}"), 1 + n % 2).await?;
             }
-            ctx.sleep(Duration::from_millis(40)).await.map_err(|cause| Broken(cause.to_string()))?;
+            ctx.sleep(lease / 5).await.map_err(|cause| Broken(cause.to_string()))?;
         }
         Ok(())
     };
     let killing = async {
         for _ in 0..5 {
-            let pause = Duration::from_millis(20 + ctx.instruments().ids.random() % 150);
+            // Before, at and after the beats of those who take part, and of those who have just come.
+            let pause = Duration::from_millis(100 + ctx.instruments().ids.random() % 750);
             ctx.sleep(pause).await.map_err(|cause| Broken(cause.to_string()))?;
             let victim = usize::try_from(ctx.instruments().ids.random() % 3).unwrap_or(0);
             let Process { relay, .. } = processes.swap_remove(victim);
@@ -501,7 +503,7 @@ async fn several_share_an_outbox(ctx: &Context, place: &Place) -> Outcome {
         relay.stop().await;
     }
     for order in 0..12 {
-        has_steps(ctx, &store, &format!("order {order}"), 18).await?;
+        has_steps(ctx, &store, &format!("order {order}"), 12).await?;
     }
     Ok(())
 }
