@@ -109,6 +109,19 @@ pub(crate) fn is_transient(error: &Driver) -> bool {
         && !matches!(&*error.kind, ErrorKind::ServerSelection { .. })
 }
 
+/// Whether the server may not have been told, or its answer not heard.
+pub(crate) fn is_cut(error: &Driver) -> bool {
+    matches!(
+        &*error.kind,
+        ErrorKind::Io(_) | ErrorKind::ConnectionPoolCleared { .. } | ErrorKind::ServerSelection { .. }
+    )
+}
+
+/// Whether the client was shut down.
+pub(crate) fn is_closed(error: &Driver) -> bool {
+    matches!(&*error.kind, ErrorKind::Shutdown)
+}
+
 /// Whether a write outside of a transaction was held up by a transaction for as long as it may take.
 pub(crate) fn waits(error: &Driver) -> bool {
     code(error).is_some_and(|code| code == TIME_EXPIRED || BUSY.contains(&code))

@@ -18,7 +18,8 @@ use staffa_storage::{Error, Result};
 
 use crate::call::Call;
 use crate::error::{
-    DUPLICATE_KEY, TIME_EXPIRED, WRITE_CONFLICT, code, is_transient, is_unsure, told, unsure,
+    DUPLICATE_KEY, TIME_EXPIRED, WRITE_CONFLICT, code, is_closed, is_cut, is_transient, is_unsure, told,
+    unsure,
 };
 use crate::mongodb::Shared;
 
@@ -26,6 +27,9 @@ use crate::mongodb::Shared;
 const ATTEMPTS_MAX: u32 = 16;
 /// Bytes of statements in one command: the server takes 16 MiB, and one document may have half of it.
 const COMMAND_BYTES: usize = 4 << 20;
+/// How long a server that could not be told of a transaction's end is tried again: by then it ends it by itself.
+const ENDING_MAX: Duration = Duration::from_secs(60);
+const ENDING_PAUSE: Duration = Duration::from_millis(20);
 
 /// Why an attempt ended without its commit.
 #[derive(Debug)]
@@ -41,14 +45,6 @@ pub(crate) enum Stop {
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
         Self::Failed(error)
-    }
-}
-
-fn stopped(error: Driver) -> Stop {
-    match code(&error) {
-        Some(DUPLICATE_KEY) => Stop::Unmet,
-        _ if is_transient(&error) => Stop::Again,
-        _ => Stop::Failed(told(error)),
     }
 }
 
@@ -110,6 +106,8 @@ pub(crate) struct Transaction<'a> {
     store: &'a Shared,
     call: &'a Call,
     session: ClientSession,
+    /// Whether the line to the server was cut meanwhile.
+    cut: bool,
 }
 
 impl<'a> Transaction<'a> {
@@ -123,7 +121,7 @@ impl<'a> Transaction<'a> {
             .max_commit_time(store.max_time(call))
             .await
             .map_err(told)?;
-        Ok(Self { store, call, session })
+        Ok(Self { store, call, session, cut: false })
     }
 
     /// Runs these statements of `update` on a collection; each must match or make one document.
@@ -188,7 +186,8 @@ impl<'a> Transaction<'a> {
         let (store, call) = (self.store, self.call);
         let id = self.session.id().clone();
         let run = store.database.run_raw_command(asked).session(&mut self.session);
-        let reply = store.stoppable(call, &id, async { run.await }).await.map_err(stopped)?;
+        let reply =
+            store.stoppable(call, &id, async { run.await }).await.map_err(|error| self.stopped(error))?;
         written(&reply)
     }
 
@@ -231,7 +230,7 @@ impl<'a> Transaction<'a> {
             let mut cursor = find.session(&mut self.session).await?;
             cursor.stream(&mut self.session).try_collect().await
         };
-        store.stoppable(call, &id, read).await.map_err(stopped)
+        store.stoppable(call, &id, read).await.map_err(|error| self.stopped(error))
     }
 
     /// A time of this process that no two events share, and that rises.
@@ -267,8 +266,9 @@ impl<'a> Transaction<'a> {
             };
             if !error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT) && !is_unsure(&error) {
                 self.call.unhold();
-                return Err(stopped(error));
+                return Err(self.stopped(error));
             }
+            self.cut = true;
             let unknown = || Error::Unknown(format!("the commit was not answered: {}", told(error.clone())));
             let most = Duration::from_millis(2 << attempt.min(7));
             if attempt >= COMMIT_ATTEMPTS_MAX || self.call.context().sleep(most).await.is_err() {
@@ -278,10 +278,38 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// Takes back all of it. A server that cannot be told takes it back by itself, with the session's end.
+    /// Takes back all of it.
     pub(crate) async fn abort(&mut self) {
+        if self.cut {
+            return self.end_later();
+        }
         if let Err(error) = self.session.abort_transaction().await {
             tracing::debug!(%error, "a transaction could not be taken back, and ends with its session");
+        }
+    }
+
+    /// Ends the session as soon as the server can be told: until then what it wrote is in everybody's way.
+    fn end_later(&self) {
+        let (client, ctx) =
+            (self.store.client.clone(), self.call.context().shielded().with_timeout(ENDING_MAX));
+        let kill = doc! { "killSessions": [self.session.id().clone()] };
+        let ending = async move {
+            while let Err(error) = client.database("admin").run_command(kill.clone()).await {
+                if is_closed(&error) || ctx.sleep(ENDING_PAUSE).await.is_err() {
+                    tracing::debug!(%error, "a transaction that was cut ends by the server's own limit");
+                    return;
+                }
+            }
+        };
+        drop(self.call.context().instruments().spawner.spawn(Box::pin(ending)));
+    }
+
+    fn stopped(&mut self, error: Driver) -> Stop {
+        self.cut |= is_cut(&error);
+        match code(&error) {
+            Some(DUPLICATE_KEY) => Stop::Unmet,
+            _ if is_transient(&error) => Stop::Again,
+            _ => Stop::Failed(told(error)),
         }
     }
 }
