@@ -1,6 +1,11 @@
 //! From a URL to a client of a server that can do what a store needs.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use bson::{Document, doc};
+use mongodb::event::EventHandler;
+use mongodb::event::sdam::SdamEvent;
 use mongodb::options::{
     ClientOptions, ConnectionString, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern,
 };
@@ -23,6 +28,28 @@ pub(crate) struct Connection {
     pub(crate) client: Client,
     pub(crate) database: Database,
     pub(crate) places: u32,
+    pub(crate) primary: Primary,
+}
+
+/// Whether the driver knows a server that takes writes, or was never told otherwise.
+#[derive(Clone)]
+pub(crate) struct Primary(Arc<AtomicBool>);
+
+impl Primary {
+    fn watched(asked: &mut ClientOptions) -> Self {
+        let known = Arc::new(AtomicBool::new(true));
+        let primary = Self(Arc::clone(&known));
+        asked.sdam_event_handler = Some(EventHandler::callback(move |event| {
+            if let SdamEvent::TopologyDescriptionChanged(changed) = event {
+                known.store(changed.new_description.has_writable_server(), Ordering::Release);
+            }
+        }));
+        primary
+    }
+
+    pub(crate) fn is_known(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 /// Connects and looks whether the server can serve, for as long as it may take to start.
@@ -31,6 +58,7 @@ pub(crate) async fn connect(ctx: &Context, url: &str, options: &Options) -> Resu
     let name = database_name(&asked, options)?;
     asked.app_name.get_or_insert_with(|| app_name(&name));
     let places = asked.max_pool_size.unwrap_or(1) - SPARE;
+    let primary = Primary::watched(&mut asked);
     let client = Client::with_options(asked).map_err(told)?;
     let starting = ctx.with_timeout(options.start_wait);
     while let Err(error) = check(&client).await {
@@ -40,7 +68,7 @@ pub(crate) async fn connect(ctx: &Context, url: &str, options: &Options) -> Resu
             return Err(error);
         }
     }
-    Ok(Connection { database: client.database(&name), client, places })
+    Ok(Connection { database: client.database(&name), client, places, primary })
 }
 
 /// What the server's logs and its list of operations call the store of a database.

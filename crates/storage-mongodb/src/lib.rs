@@ -85,6 +85,7 @@ mod commit;
 pub mod conformance;
 mod connection;
 mod error;
+mod gets;
 mod kept;
 mod migration;
 mod mongodb;

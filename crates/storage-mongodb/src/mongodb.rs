@@ -9,7 +9,7 @@ use bson::{Document, doc, rawdoc};
 use futures_util::TryStreamExt;
 use mongodb::options::{FindOptions, Hint};
 use mongodb::{Client, Database};
-use staffa_context::{Context, Timestamp};
+use staffa_context::{Cause, Context, Timestamp};
 use staffa_storage::{
     Backlog, Commit, Error, Event, Found, Kept, Part, Result, Scan, Schema, Seen, Store, Unsent,
 };
@@ -19,8 +19,9 @@ use uuid::Uuid;
 use crate::builder::Builder;
 use crate::call::Call;
 use crate::commit::Changes;
-use crate::connection::{self, Connection};
+use crate::connection::{self, Connection, Primary};
 use crate::error::told;
+use crate::gets::{self, Gets};
 use crate::options::Options;
 use crate::outbox::{self, GATES};
 use crate::registry::Registry;
@@ -51,9 +52,11 @@ pub(crate) struct Shared {
     pub(crate) tables: Tables,
     pub(crate) options: Options,
     pub(crate) registry: Registry,
+    pub(crate) gets: Arc<Gets>,
     gates: Gates,
     turns: AtomicI64,
     places: u32,
+    primary: Primary,
 }
 
 /// Gates that no unit of this process is passing.
@@ -333,10 +336,14 @@ impl MongoDb {
         call.run(task).await.map_err(|error| self.in_time(&call, error))
     }
 
-    /// The server ended what took as long as the options allow, before its caller's own time was over.
+    /// Why the time was over: no server was there to work, or one ended what took as long as the options allow, before its
+    /// caller's own time was over.
     fn in_time(&self, call: &Call, error: Error) -> Error {
         let ends_soon = call.context().remaining().is_some_and(|left| left < Shared::MARGIN * 2);
         match error {
+            Error::Ended(Cause::DeadlineExceeded) if !self.shared.primary.is_known() => Error::Unavailable(
+                "no server that takes writes was reached in the time that there was".into(),
+            ),
             Error::Ended(cause) if call.context().cause().is_none() && !ends_soon => {
                 let most = self.shared.options.operation_max;
                 Error::Unavailable(format!("the server did not end within {most:?}: {cause}"))
@@ -386,16 +393,19 @@ impl Shared {
         options: Options,
         schemas: &[Schema],
     ) -> Result<Self> {
-        let Connection { client, database, places } = connection::connect(ctx, url, &options).await?;
+        let Connection { client, database, places, primary } =
+            connection::connect(ctx, url, &options).await?;
         Ok(Self {
             client,
             database,
             tables: Tables::new(schemas),
             options,
             registry: Registry::default(),
+            gets: Arc::default(),
             gates: Gates::new(ctx.uuid().as_u128()),
             turns: AtomicI64::new(0),
             places,
+            primary,
         })
     }
 }
@@ -403,9 +413,9 @@ impl Shared {
 #[async_trait]
 impl Store for MongoDb {
     async fn get(&self, ctx: &Context, kind: &'static str, id: &Part) -> Result<Seen> {
-        let (table, named) = (self.table(kind)?, doc! { "_id": crate::row::bson(id) });
+        let (table, id) = (self.table(kind)?, id.clone());
         self.run(ctx, Operation::Get, kind, |store, call| async move {
-            let found = store.find_one(&call, &table.name, named).await?;
+            let found = gets::get(&store, &call, &table, &id).await?;
             let Some(found) = found else { return Ok(Seen::Absent { last: 0 }) };
             let stored = Stored::of(&found, &table)?;
             let last = stored.version;
