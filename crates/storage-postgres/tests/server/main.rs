@@ -8,6 +8,7 @@
 mod conformance;
 mod own_port;
 mod refusals;
+mod rolling;
 mod schema;
 mod server;
 mod things;
