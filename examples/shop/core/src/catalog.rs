@@ -68,8 +68,8 @@ pub trait SlowReads: Send + Sync + 'static {
     async fn read_slowly(&self, ctx: &Context) -> Result<(), Failure>;
 }
 
-/// How many products are read at once for one price list.
-const READS_AT_ONCE: usize = 32;
+/// How many entities are read at once for one order.
+pub(crate) const READS_AT_ONCE: usize = 32;
 
 /// How many products one call of [`Catalog::import`] takes.
 pub const BATCH_MAX: usize = 500;

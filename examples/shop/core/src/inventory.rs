@@ -2,12 +2,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use serde::{Deserialize, Serialize};
 use staffa_context::{Context, Failure, Kind};
 use staffa_storage::{
     Cursor, Error, Event, Happened, Page, PageOf, Repository, Schema, Store, Unit, Versioned, retry,
 };
 
+use crate::catalog::READS_AT_ONCE;
 use crate::heard::{payload, taken};
 use crate::order::{OrderCancelled, OrderPlaced, OrderShipped, Units};
 use crate::page;
@@ -109,15 +111,54 @@ impl Inventory {
         let committed = retry(ctx, || async {
             let mut unit = self.store.unit();
             match &effect {
-                Effect::Reserve(placed) => reserve(ctx, &mut unit, placed).await?,
-                Effect::GiveBack(units) => change(ctx, &mut unit, units, Stock::give_back).await?,
-                Effect::Ship(units) => change(ctx, &mut unit, units, Stock::ship).await?,
+                Effect::Reserve(placed) => self.reserve(ctx, &mut unit, placed).await?,
+                Effect::GiveBack(units) => self.change(ctx, &mut unit, units, Stock::give_back).await?,
+                Effect::Ship(units) => self.change(ctx, &mut unit, units, Stock::ship).await?,
             }
             unit.consume(ctx, CONSUMER, event.id);
             unit.commit(ctx).await
         })
         .await;
         taken(committed)
+    }
+
+    /// Sets all of an order's goods aside, or nothing, and answers by event.
+    async fn reserve(&self, ctx: &Context, unit: &mut Unit<'_>, placed: &OrderPlaced) -> Result<(), Error> {
+        let found = self.stock_of(ctx, &placed.units).await?;
+        let all = placed.units.iter().zip(found);
+        let reserved =
+            all.map(|(Units { units, .. }, stock)| stock?.try_map(|stock| stock.reserve(*units)).ok());
+        match reserved.collect::<Option<Vec<_>>>() {
+            Some(reserved) => {
+                accept(unit, reserved, placed);
+                Ok(())
+            }
+            None => reserve_or_refuse(ctx, unit, placed).await,
+        }
+    }
+
+    async fn change(
+        &self,
+        ctx: &Context,
+        unit: &mut Unit<'_>,
+        units: &[Units],
+        change: fn(Stock, i64) -> Stock,
+    ) -> Result<(), Error> {
+        let found = self.stock_of(ctx, units).await?;
+        for (Units { code, units }, stock) in units.iter().zip(found) {
+            // What is not there must still not be there at the commit.
+            let stock = if stock.is_some() { stock } else { unit.get::<Stock>(ctx, code).await? };
+            if let Some(stock) = stock {
+                unit.update(stock.map(|stock| change(stock, *units)));
+            }
+        }
+        Ok(())
+    }
+
+    /// The stock of each of these, several read at once: the shorter that takes, the fewer other orders come between.
+    async fn stock_of(&self, ctx: &Context, units: &[Units]) -> Result<Vec<Option<Versioned<Stock>>>, Error> {
+        let reads: Vec<_> = units.iter().map(|units| self.stock.find(ctx, &units.code)).collect();
+        iter(reads).buffered(READS_AT_ONCE).try_collect().await
     }
 }
 
@@ -145,8 +186,8 @@ impl Effect {
     }
 }
 
-/// Sets all of an order's goods aside, or nothing, and answers by event.
-async fn reserve(ctx: &Context, unit: &mut Unit<'_>, placed: &OrderPlaced) -> Result<(), Error> {
+/// The same for an order of which something seems short: the commit makes sure of all that the refusal stands on.
+async fn reserve_or_refuse(ctx: &Context, unit: &mut Unit<'_>, placed: &OrderPlaced) -> Result<(), Error> {
     let mut reserved = Vec::new();
     let mut short = Vec::new();
     for Units { code, units } in &placed.units {
@@ -196,19 +237,5 @@ async fn refuse(
         None => unit.insert(Stock::new(code.clone(), 0).refuse()),
     };
     unit.emit(&written, answer);
-    Ok(())
-}
-
-async fn change(
-    ctx: &Context,
-    unit: &mut Unit<'_>,
-    units: &[Units],
-    change: fn(Stock, i64) -> Stock,
-) -> Result<(), Error> {
-    for Units { code, units } in units {
-        if let Some(stock) = unit.get::<Stock>(ctx, code).await? {
-            unit.update(stock.map(|stock| change(stock, *units)));
-        }
-    }
     Ok(())
 }
