@@ -14,10 +14,12 @@ use staffa_transport::LastEventId;
 use staffa_transport::{Endpoint, Events};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// An order of a thousand lines may be placed on a store that is far away.
+pub(crate) const PLACING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Places an order. A repeat under the same idempotency key gives the same order.
 pub const PLACE: Endpoint<Place, Versioned<Order>, PlaceError> =
-    Endpoint::post("/orders").finish().idempotency_key().timeout(TIMEOUT).summary("Place an order");
+    Endpoint::post("/orders").finish().idempotency_key().timeout(PLACING_TIMEOUT).summary("Place an order");
 
 /// Orders by the time of their placing, or the one with a reference.
 pub const LIST: Endpoint<ListOrders, PageOf<Order>, Failure> =
