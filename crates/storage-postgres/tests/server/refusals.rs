@@ -1,7 +1,13 @@
 //! Servers and databases that cannot be used: clear words, and nothing of somebody else's touched.
 
-use staffa_storage::{Error, Schema};
+use std::time::Duration;
+
+use staffa_context::Cause;
+use staffa_storage::{Error, Schema, Store};
 use staffa_storage_postgres::Postgres;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, sleep_until};
 
 use crate::server::{Place, url, with};
 use crate::things::Old;
@@ -75,7 +81,11 @@ async fn a_database_that_is_not_there_is_told() {
 async fn a_database_with_another_encoding_is_refused() {
     let place = Place::new();
     let name = format!("latin_{}", place.ctx.uuid().simple());
-    place.run(&format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'")).await;
+    place
+        .run(&format!(
+            "CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE_PROVIDER libc LOCALE 'C'"
+        ))
+        .await;
     let url = url();
     let (server, _) = url.rsplit_once('/').unwrap();
     let told = opened(&place, &format!("{server}/{name}")).await;
@@ -92,5 +102,59 @@ async fn a_user_without_the_right_to_make_a_schema_is_told() {
     let told = opened(&place, &with(&format!("options=-c%20role%3D{role}"))).await;
     place.run(&format!("DROP ROLE {role}")).await;
     unusable(told, "CREATE SCHEMA");
+    place.remove().await;
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_told_and_not_shown() {
+    let place = Place::new();
+    let url = url();
+    let (user, server) = url.split_once('@').unwrap();
+    let (user, _) = user.rsplit_once(':').unwrap();
+    match opened(&place, &format!("{user}:hunter2@{server}")).await {
+        Err(Error::Unusable(words)) => {
+            assert!(words.contains("refuses the user or password") && !words.contains("hunter2"), "{words}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let there = format!("SELECT nspname::text FROM pg_namespace WHERE nspname = '{}'", place.schema());
+    assert_eq!(place.texts(&there).await, Vec::<String>::new());
+    place.remove().await;
+}
+
+/// The URL of something in front of the server that takes connections at once and answers after this time.
+async fn answering_after(wait: Duration) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = url();
+    let (user, server) = url.split_once('@').unwrap();
+    let (server, database) = server.split_once('/').unwrap();
+    let slow = format!("{user}@{}/{database}", listener.local_addr().unwrap());
+    let (begin, server) = (Instant::now() + wait, server.to_owned());
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            let server = server.clone();
+            tokio::spawn(async move {
+                sleep_until(begin).await;
+                let mut far = TcpStream::connect(server).await.unwrap();
+                // It ends as either side does.
+                let _ = copy_bidirectional(&mut near, &mut far).await;
+            });
+        }
+    });
+    slow
+}
+
+#[tokio::test]
+async fn a_server_that_is_slow_to_start_is_waited_for_within_the_context() {
+    let place = Place::new();
+    let store = opened(&place, &answering_after(Duration::from_secs(1)).await).await.unwrap();
+    store.ping(&place.ctx).await.unwrap();
+    store.close(&place.ctx).await.unwrap();
+
+    let mute = answering_after(Duration::from_secs(3_600)).await;
+    let (begun, brief) = (Instant::now(), place.ctx.with_timeout(Duration::from_millis(300)));
+    let told = Postgres::open(&brief, &mute, place.options.clone(), vec![]).await;
+    assert!(matches!(told, Err(Error::Ended(Cause::DeadlineExceeded))), "{told:?}");
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     place.remove().await;
 }
