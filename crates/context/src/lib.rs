@@ -71,6 +71,8 @@ mod read;
 mod scope;
 mod span;
 mod timestamp;
+#[cfg(target_arch = "wasm32")]
+mod write;
 
 pub use blocking::BlockingPool;
 pub use cause::Cause;
@@ -85,3 +87,5 @@ pub use read::{NotRead, parse, read, read_tagged};
 pub use span::{Recording, Span, SpanKind, SpanStart, SpanValue, TraceContext, Tracer};
 pub use timestamp::{NotTime, Timestamp};
 pub use web_time::Instant;
+#[cfg(target_arch = "wasm32")]
+pub use write::json;

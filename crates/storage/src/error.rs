@@ -67,8 +67,14 @@ impl Error {
     }
 
     /// What tells a conflict that `retry` may run again from other failures of the same kind.
-    pub(crate) fn conflict_details() -> Value {
+    fn conflict_details() -> Value {
         json!({ "conflict": "changed" })
+    }
+
+    /// Whether these are the details of such a conflict.
+    pub(crate) fn is_conflict_details(details: &Value) -> bool {
+        let Value::Object(fields) = details else { return false };
+        fields.len() == 1 && fields.get("conflict").and_then(Value::as_str) == Some("changed")
     }
 }
 

@@ -26,19 +26,23 @@ where
     F: Future<Output = Result<T, E>>,
 {
     let mut backoff = BACKOFF_FIRST;
-    for _ in 1..ATTEMPTS_MAX {
+    let mut attempt = 1;
+    loop {
         let error = match work().await {
-            Err(error) if is_conflict(&error) => error,
+            Err(error) if attempt < ATTEMPTS_MAX && is_conflict(&error) => error,
             other => return other,
         };
-        let pause = jitter(ctx, backoff);
-        let late = ctx.remaining().is_some_and(|remaining| remaining <= pause);
-        if late || ctx.sleep(pause).await.is_err() {
+        if !pause(ctx, jitter(ctx, backoff)).await {
             return Err(error);
         }
         backoff = (backoff * 2).min(BACKOFF_MAX);
+        attempt += 1;
     }
-    work().await
+}
+
+/// Whether there was time for this pause.
+async fn pause(ctx: &Context, pause: Duration) -> bool {
+    ctx.remaining().is_none_or(|remaining| remaining > pause) && ctx.sleep(pause).await.is_ok()
 }
 
 /// Half of the backoff and a random part of the other half, so that those who met once do not meet again.
@@ -56,5 +60,5 @@ fn is_conflict(error: &impl Fail) -> bool {
         }
         source = error.source();
     }
-    error.kind() == Kind::Conflict && error.details() == Error::conflict_details()
+    error.kind() == Kind::Conflict && Error::is_conflict_details(&error.details())
 }

@@ -1,5 +1,4 @@
 use std::borrow::Borrow;
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -15,14 +14,7 @@ use crate::{
 impl dyn Store {
     /// A new unit of work on this store.
     pub fn unit(&self) -> Unit<'_> {
-        Unit {
-            store: self,
-            seen: BTreeMap::new(),
-            writes: BTreeMap::new(),
-            events: Vec::new(),
-            kept: None,
-            problem: None,
-        }
+        Unit::of(self)
     }
 }
 
@@ -33,10 +25,17 @@ impl dyn Store {
 /// write of one entity) is reported by `commit`. At most 1,000 writes, 1,000 events and 1,000 entities that
 /// [`Unit::get`] remembers; an entity is written at most once.
 #[must_use = "a unit does nothing until it is committed"]
-pub struct Unit<'a> {
-    store: &'a dyn Store,
-    seen: BTreeMap<(&'static str, Part), Expect>,
-    writes: BTreeMap<(&'static str, Part), Write>,
+pub struct Unit<'a, S: Store + ?Sized = dyn Store> {
+    store: &'a S,
+    changes: Changes,
+}
+
+/// What a unit has seen and collected. Reads and writes are in the order of (kind, id), each at most once: a list has
+/// far less code than a map, which a page loads.
+#[derive(Default)]
+struct Changes {
+    seen: Vec<Guard>,
+    writes: Vec<Write>,
     events: Vec<Emitted>,
     kept: Option<Kept>,
     problem: Option<Error>,
@@ -51,9 +50,20 @@ struct Emitted {
     payload: Value,
 }
 
+/// The most writes, the most events, and the most remembered entities of one unit.
+const LEN_MAX: usize = 1_000;
+
 impl Unit<'_> {
     /// The most writes, the most events, and the most remembered entities of one unit.
-    pub const LEN_MAX: usize = 1_000;
+    pub const LEN_MAX: usize = LEN_MAX;
+}
+
+impl<'a, S: Store + ?Sized> Unit<'a, S> {
+    /// A new unit of work on a store whose type is known: a program that holds no `dyn Store` links those of its
+    /// operations only that it uses.
+    pub fn of(store: &'a S) -> Self {
+        Self { store, changes: Changes::default() }
+    }
 
     /// The entity with this id as the store has it; changes of this unit do not show.
     ///
@@ -69,18 +79,9 @@ impl Unit<'_> {
         id: impl Borrow<E::Id> + Send,
     ) -> Result<Option<Versioned<E>>> {
         let id = entity::id::<E>(id.borrow())?;
-        if self.seen.len() == Self::LEN_MAX && !self.seen.contains_key(&(E::KIND, id.clone())) {
-            return Err(Error::invalid("unit", format!("more than {} remembered entities", Self::LEN_MAX)));
-        }
+        self.changes.check_room(E::KIND, &id)?;
         let seen = self.store.get(ctx, E::KIND, &id).await?;
-        let expect = match &seen {
-            Seen::Row(row) => Expect::Version(row.version),
-            Seen::Absent { last } => Expect::Absent { last: *last },
-        };
-        let before = *self.seen.entry((E::KIND, id.clone())).or_insert(expect);
-        if before != expect {
-            return Err(conflict(E::KIND, &id));
-        }
+        self.changes.remember(E::KIND, id, &seen)?;
         match seen {
             Seen::Row(row) => repository::decode(row).map(Some),
             Seen::Absent { .. } => Ok(None),
@@ -90,16 +91,20 @@ impl Unit<'_> {
     /// Adds an entity. An id that was ever taken is [`Error::Duplicate`] at commit, unless this unit saw that
     /// there is none with [`Unit::get`]: then one that was deleted may come back.
     pub fn insert<E: Entity>(&mut self, entity: E) -> Versioned<E> {
-        let version = self.note(|unit| unit.try_insert(&entity)).unwrap_or(1);
+        let inserted = self.changes.note(|unit| {
+            let id = entity::id::<E>(entity.id())?;
+            unit.insert(E::KIND, id, document(&entity)?)
+        });
+        let version = inserted.unwrap_or(1);
         Versioned { version, value: entity }
     }
 
     /// Replaces an entity that was read in that version; it is [`Error::Conflict`] at commit if it changed since.
     pub fn update<E: Entity>(&mut self, entity: Versioned<E>) -> Versioned<E> {
         let Versioned { version, value } = entity;
-        self.note(|unit| {
+        self.changes.note(|unit| {
             let put = Some(document(&value)?);
-            unit.change::<E>(value.id(), version, put)
+            unit.change(E::KIND, entity::id::<E>(value.id())?, version, put)
         });
         Versioned { version: version.saturating_add(1), value }
     }
@@ -109,25 +114,22 @@ impl Unit<'_> {
     /// What is given back has the deletion's own version, for an event about it.
     pub fn delete<E: Entity>(&mut self, entity: Versioned<E>) -> Versioned<E> {
         let Versioned { version, value } = entity;
-        self.note(|unit| unit.change::<E>(value.id(), version, None));
+        self.changes.note(|unit| unit.change(E::KIND, entity::id::<E>(value.id())?, version, None));
         Versioned { version: version.saturating_add(1), value }
     }
 
     /// Puts an event about `entity` into the outbox, in the same commit. `entity` is what this unit's `insert`,
     /// `update` or `delete` gave: an event's order is that of the versions.
     pub fn emit<E: Entity, H: Happened>(&mut self, entity: &Versioned<E>, happened: H) {
-        self.note(|unit| {
-            if unit.events.len() == Self::LEN_MAX {
-                return Err(Error::invalid("unit", format!("more than {} events", Self::LEN_MAX)));
-            }
-            let emitted = Emitted {
+        self.changes.note(|unit| {
+            unit.check_events()?;
+            unit.events.push(Emitted {
                 name: H::NAME,
                 kind: E::KIND,
                 entity: entity::id::<E>(entity.id())?,
                 version: entity.version,
                 payload: value::of(H::NAME, &happened)?,
-            };
-            unit.events.push(emitted);
+            });
             Ok(())
         });
     }
@@ -136,7 +138,7 @@ impl Unit<'_> {
     /// answer. Without such a key in the context it does nothing.
     pub fn answer(&mut self, ctx: &Context, answer: &impl Serialize) {
         let Some(IdempotencyKey { scope, key, digest }) = ctx.value::<IdempotencyKey>() else { return };
-        self.note(|unit| {
+        self.changes.note(|unit| {
             let answer = value::of("answer", answer)?;
             unit.keep(Kept {
                 scope: scope.clone(),
@@ -158,7 +160,7 @@ impl Unit<'_> {
             answer: Value::Null,
             at: ctx.wall(),
         };
-        self.note(|unit| unit.keep(kept));
+        self.changes.note(|unit| unit.keep(kept));
     }
 
     /// Commits everything, or nothing. Whether it happened or not when this is dropped is not known, but it is whole.
@@ -171,10 +173,12 @@ impl Unit<'_> {
     pub async fn commit(self, ctx: &Context) -> Result<()> {
         ctx.check()?;
         let store = self.store;
-        let commit = self.seal(ctx)?;
+        let commit = self.changes.seal(ctx)?;
         store.commit(ctx, commit).await
     }
+}
 
+impl Changes {
     /// Runs one step of the collection; the first problem is kept for the commit.
     fn note<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T>) -> Option<T> {
         match step(self) {
@@ -186,33 +190,67 @@ impl Unit<'_> {
         }
     }
 
-    fn try_insert<E: Entity>(&mut self, entity: &E) -> Result<i64> {
-        let id = entity::id::<E>(entity.id())?;
-        let put = Some(document(entity)?);
-        let (expect, version) = match self.seen.get(&(E::KIND, id.clone())) {
-            Some(Expect::Absent { last }) => (Expect::Absent { last: *last }, last.saturating_add(1)),
+    /// Where the entity is, or would be, among those that were seen.
+    fn seen_at(&self, kind: &str, id: &Part) -> Result<usize, usize> {
+        self.seen.binary_search_by(|guard| (guard.kind, &guard.id).cmp(&(kind, id)))
+    }
+
+    /// The same among those that are written.
+    fn written_at(&self, kind: &str, id: &Part) -> Result<usize, usize> {
+        self.writes.binary_search_by(|write| (write.kind, &write.id).cmp(&(kind, id)))
+    }
+
+    fn check_room(&self, kind: &str, id: &Part) -> Result<()> {
+        if self.seen.len() == LEN_MAX && self.seen_at(kind, id).is_err() {
+            return Err(too_many("remembered entities"));
+        }
+        Ok(())
+    }
+
+    fn check_events(&self) -> Result<()> {
+        if self.events.len() == LEN_MAX { Err(too_many("events")) } else { Ok(()) }
+    }
+
+    /// Refuses an entity that was seen otherwise before.
+    fn remember(&mut self, kind: &'static str, id: Part, seen: &Seen) -> Result<()> {
+        let expect = match seen {
+            Seen::Row(row) => Expect::Version(row.version),
+            Seen::Absent { last } => Expect::Absent { last: *last },
+        };
+        match self.seen_at(kind, &id) {
+            Ok(at) if self.seen[at].expect != expect => return Err(conflict(kind, &id)),
+            Ok(_) => {}
+            Err(at) => self.seen.insert(at, Guard { kind, id, expect }),
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, kind: &'static str, id: Part, put: Put) -> Result<i64> {
+        let seen = self.seen_at(kind, &id).ok().map(|at| self.seen[at].expect);
+        let (expect, version) = match seen {
+            Some(Expect::Absent { last }) => (Expect::Absent { last }, last.saturating_add(1)),
             _ => (Expect::New, 1),
         };
-        self.write(Write { kind: E::KIND, id, expect, version, put })?;
+        self.write(Write { kind, id, expect, version, put: Some(put) })?;
         Ok(version)
     }
 
-    fn change<E: Entity>(&mut self, id: &E::Id, version: i64, put: Option<Put>) -> Result<()> {
-        let id = entity::id::<E>(id)?;
+    fn change(&mut self, kind: &'static str, id: Part, version: i64, put: Option<Put>) -> Result<()> {
         let expect = Expect::Version(version);
-        self.write(Write { kind: E::KIND, id, expect, version: version.saturating_add(1), put })
+        self.write(Write { kind, id, expect, version: version.saturating_add(1), put })
     }
 
     fn write(&mut self, write: Write) -> Result<()> {
-        if self.writes.len() == Self::LEN_MAX {
-            return Err(Error::invalid("unit", format!("more than {} writes", Self::LEN_MAX)));
+        if self.writes.len() == LEN_MAX {
+            return Err(too_many("writes"));
         }
-        let key = (write.kind, write.id.clone());
-        if self.writes.contains_key(&key) {
-            return Err(Error::invalid("unit", format!("{} {} is written twice", write.kind, write.id)));
+        match self.written_at(write.kind, &write.id) {
+            Ok(_) => Err(Error::invalid("unit", format!("{} {} is written twice", write.kind, write.id))),
+            Err(at) => {
+                self.writes.insert(at, write);
+                Ok(())
+            }
         }
-        self.writes.insert(key, write);
-        Ok(())
     }
 
     fn keep(&mut self, kept: Kept) -> Result<()> {
@@ -224,17 +262,61 @@ impl Unit<'_> {
         Ok(())
     }
 
-    fn seal(self, ctx: &Context) -> Result<Commit> {
+    fn seal(mut self, ctx: &Context) -> Result<Commit> {
         if let Some(problem) = self.problem {
             return Err(problem);
         }
-        let writes = !self.writes.is_empty();
-        if writes && self.kept.is_none() && ctx.value::<IdempotencyKey>().is_some() {
+        if !self.writes.is_empty() && self.kept.is_none() && ctx.value::<IdempotencyKey>().is_some() {
             return Err(Error::invalid("unit", "it writes under an idempotency key and keeps no answer"));
         }
-        let events = events(ctx, self.events, &self.writes)?;
-        let guards = guards(self.seen, &self.writes)?;
-        Ok(Commit { guards, writes: self.writes.into_values().collect(), events, kept: self.kept })
+        let events = self.take_events(ctx)?;
+        let guards = self.take_guards()?;
+        Ok(Commit { guards, writes: self.writes, events, kept: self.kept })
+    }
+
+    /// What was seen and is not written; a write holds its own expectation, which MUST be the one that was seen.
+    fn take_guards(&mut self) -> Result<Vec<Guard>> {
+        let mut guards = Vec::new();
+        for guard in std::mem::take(&mut self.seen) {
+            match self.written_at(guard.kind, &guard.id).map(|at| self.writes[at].expect) {
+                Err(_) => guards.push(guard),
+                Ok(Expect::Version(version)) if Expect::Version(version) != guard.expect => {
+                    return Err(conflict(guard.kind, &guard.id));
+                }
+                Ok(_) => {}
+            }
+        }
+        Ok(guards)
+    }
+
+    fn take_events(&mut self, ctx: &Context) -> Result<Vec<Event>> {
+        let trace = ctx.trace().map(|trace| trace.traceparent());
+        // How many each write has.
+        let mut counts = vec![0; self.writes.len()];
+        let mut events = Vec::with_capacity(self.events.len());
+        for emitted in std::mem::take(&mut self.events) {
+            let Emitted { name, kind, entity, version, payload } = emitted;
+            let written = self.written_at(kind, &entity).ok();
+            let Some(at) = written.filter(|at| self.writes[*at].version == version) else {
+                let reason =
+                    format!("{name} is about {kind} {entity} in version {version}, which it does not write");
+                return Err(Error::invalid("unit", reason));
+            };
+            let n = counts[at];
+            counts[at] += 1;
+            events.push(Event {
+                id: ctx.uuid(),
+                name: name.into(),
+                kind: kind.into(),
+                entity: entity.to_string(),
+                version,
+                n,
+                at: ctx.wall(),
+                trace: trace.clone(),
+                payload,
+            });
+        }
+        Ok(events)
     }
 }
 
@@ -245,70 +327,21 @@ fn document<E: Entity>(entity: &E) -> Result<Put> {
     Ok((value::document(E::KIND, entity)?, entity::keys(entity)?))
 }
 
-/// What was seen and is not written; a write holds its own expectation, which MUST be the one that was seen.
-fn guards(
-    seen: BTreeMap<(&'static str, Part), Expect>,
-    writes: &BTreeMap<(&'static str, Part), Write>,
-) -> Result<Vec<Guard>> {
-    let mut guards = Vec::new();
-    for ((kind, id), expect) in seen {
-        match writes.get(&(kind, id.clone())).map(|write| write.expect) {
-            None => guards.push(Guard { kind, id, expect }),
-            Some(Expect::Version(version)) if Expect::Version(version) != expect => {
-                return Err(conflict(kind, &id));
-            }
-            Some(_) => {}
-        }
-    }
-    Ok(guards)
-}
-
-fn events(
-    ctx: &Context,
-    emitted: Vec<Emitted>,
-    writes: &BTreeMap<(&'static str, Part), Write>,
-) -> Result<Vec<Event>> {
-    let trace = ctx.trace().map(|trace| trace.traceparent());
-    let mut count: BTreeMap<(&'static str, Part), u32> = BTreeMap::new();
-    let mut events = Vec::with_capacity(emitted.len());
-    for Emitted { name, kind, entity, version, payload } in emitted {
-        let about = (kind, entity);
-        if writes.get(&about).is_none_or(|write| write.version != version) {
-            let reason =
-                format!("{name} is about {kind} {} in version {version}, which it does not write", about.1);
-            return Err(Error::invalid("unit", reason));
-        }
-        let entity = about.1.to_string();
-        let next = count.entry(about).or_default();
-        let n = *next;
-        *next += 1;
-        let (id, at, trace) = (ctx.uuid(), ctx.wall(), trace.clone());
-        events.push(Event {
-            id,
-            name: name.into(),
-            kind: kind.into(),
-            entity,
-            version,
-            n,
-            at,
-            trace,
-            payload,
-        });
-    }
-    Ok(events)
+fn too_many(what: &str) -> Error {
+    Error::invalid("unit", format!("more than {LEN_MAX} {what}"))
 }
 
 fn conflict(kind: &str, id: &Part) -> Error {
     Error::Conflict { kind: kind.into(), id: id.to_string() }
 }
 
-impl fmt::Debug for Unit<'_> {
+impl<S: Store + ?Sized> fmt::Debug for Unit<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Unit")
-            .field("seen", &self.seen.len())
-            .field("writes", &self.writes.len())
-            .field("events", &self.events.len())
-            .field("problem", &self.problem)
+            .field("seen", &self.changes.seen.len())
+            .field("writes", &self.changes.writes.len())
+            .field("events", &self.changes.events.len())
+            .field("problem", &self.changes.problem)
             .finish_non_exhaustive()
     }
 }

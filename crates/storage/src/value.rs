@@ -14,6 +14,7 @@
 
 mod serializer;
 
+#[cfg(not(target_arch = "wasm32"))]
 use std::io;
 
 use serde::Serialize;
@@ -86,13 +87,26 @@ fn check_len(path: &str, value: &Value) -> Result<()> {
     if len_at_most(value) <= BYTES_MAX {
         return Ok(());
     }
+    let len = len(value);
+    if len <= BYTES_MAX {
+        return Ok(());
+    }
+    Err(Error::invalid(path, format!("it has {len} bytes, more than {BYTES_MAX}")))
+}
+
+/// How many bytes its JSON has.
+#[cfg(not(target_arch = "wasm32"))]
+fn len(value: &Value) -> usize {
     let mut count = Count(0);
     // Counting never fails, and a value has no map with keys other than text.
     let counted = serde_json::to_writer(&mut count, value);
-    if counted.is_ok() && count.0 <= BYTES_MAX {
-        return Ok(());
-    }
-    Err(Error::invalid(path, format!("it has {} bytes, more than {BYTES_MAX}", count.0)))
+    if counted.is_ok() { count.0 } else { usize::MAX }
+}
+
+/// The same by the writer that a page has already.
+#[cfg(target_arch = "wasm32")]
+fn len(value: &Value) -> usize {
+    staffa_context::json(value).len()
 }
 
 /// More than its JSON has, or as much: to write the JSON only to count it would cost as much as to write it.
@@ -112,8 +126,10 @@ fn len_at_most(value: &Value) -> usize {
     }
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 struct Count(usize);
 
+#[cfg(not(target_arch = "wasm32"))]
 impl io::Write for Count {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0 += bytes.len();

@@ -274,9 +274,13 @@ pub(super) struct List {
 
 impl List {
     fn push<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        let place = self.values.len();
-        let value = value.serialize(self.within).map_err(|refused| {
-            let refused = refused.under(|| format!("[{place}]"));
+        self.take(value.serialize(self.within))
+    }
+
+    /// What does not depend on the value's type is compiled once.
+    fn take(&mut self, value: Result<Value>) -> Result<()> {
+        let value = value.map_err(|refused| {
+            let refused = refused.under(|| format!("[{}]", self.values.len()));
             self.variant.into_iter().fold(refused, |refused, variant| refused.under(|| field(variant)))
         })?;
         self.values.push(value);
@@ -297,10 +301,18 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    fn put<T: Serialize + ?Sized>(&mut self, name: String, value: &T) -> Result<()> {
-        let value = value.serialize(self.within).map_err(|refused| self.named(refused, &name))?;
+    /// What does not depend on the value's type is compiled once.
+    fn take(&mut self, name: String, value: Result<Value>) -> Result<()> {
+        let value = value.map_err(|refused| self.named(refused, &name))?;
         self.fields.insert(name, value);
         Ok(())
+    }
+
+    fn take_field(&mut self, name: &str, value: Result<Value>) -> Result<()> {
+        if name.contains('\0') {
+            return Err(Refused::new(NUL));
+        }
+        self.take(name.to_owned(), value)
     }
 
     fn named(&self, refused: Refused, name: &str) -> Refused {
@@ -334,7 +346,7 @@ impl ser::SerializeMap for Fields {
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
         let name = self.key.take().ok_or_else(|| Refused::new("a map's value has no key"))?;
-        self.put(name, value)
+        self.take(name, value.serialize(self.within))
     }
 
     fn end(self) -> Result<Value> {
@@ -366,10 +378,7 @@ macro_rules! fields {
             type Error = Refused;
 
             fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<()> {
-                if name.contains('\0') {
-                    return Err(Refused::new(NUL));
-                }
-                self.put(name.to_owned(), value)
+                self.take_field(name, value.serialize(self.within))
             }
 
             fn end(self) -> Result<Value> {
