@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use staffa_context::json;
 use staffa_storage::{Commit, Error, Event, Expect, Kept, Part, Result};
 use wasm_bindgen::JsValue;
-use web_sys::{IdbObjectStore, IdbRequest, IdbTransactionMode};
+#[cfg(feature = "indexes")]
+use web_sys::IdbObjectStore;
+use web_sys::{IdbRequest, IdbTransactionMode};
 
 use crate::call::Call;
 use crate::connection::Database;
@@ -13,7 +15,9 @@ use crate::row::{Put, is_trace, shape, whole};
 use crate::schema::{KEPT, OUTBOX};
 use crate::table::{Table, Tables};
 use crate::transaction::{Transaction, answer, asked, result};
-use crate::{backfill, kept, key, outbox, scan};
+#[cfg(feature = "indexes")]
+use crate::{backfill, scan};
+use crate::{kept, key, outbox};
 
 /// A commit of the port with its documents and keys as text.
 pub(crate) struct Changes {
@@ -93,6 +97,7 @@ impl Changes {
         for (table, put) in &self.writes {
             asked(tx.store(&table.name)?.put(&put.record(table)))?;
         }
+        #[cfg(feature = "indexes")]
         for writes in self.writes.chunk_by(|(a, _), (b, _)| a.kind == b.kind) {
             refuse_doubles(tx, writes).await?;
         }
@@ -122,11 +127,6 @@ impl Changes {
         }
         self.checks.iter().zip(answers).try_for_each(|(check, answer)| check.holds(&answer?))
     }
-}
-
-/// A value as text. It has no map with keys other than text, so that this cannot fail.
-fn json(value: &Value) -> String {
-    serde_json::to_string(value).unwrap_or_default()
 }
 
 fn fitting(table: &Table, keys: Vec<Vec<Part>>) -> Result<Vec<Vec<Part>>> {
@@ -166,6 +166,7 @@ impl Check {
 }
 
 /// Refuses a unique key that two entities of a kind have once all writes are done.
+#[cfg(feature = "indexes")]
 async fn refuse_doubles(tx: &Transaction, writes: &[(Arc<Table>, Put)]) -> Result<()> {
     let Some((table, _)) = writes.first() else { return Ok(()) };
     if !table.indexes.iter().any(|index| index.unique) {
@@ -186,6 +187,7 @@ async fn refuse_doubles(tx: &Transaction, writes: &[(Arc<Table>, Put)]) -> Resul
 }
 
 /// Asks who has the keys of these writes, index by index.
+#[cfg(feature = "indexes")]
 fn ask_doubles<'a>(
     store: &IdbObjectStore,
     table: &'a Table,

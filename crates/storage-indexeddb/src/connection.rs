@@ -147,6 +147,7 @@ pub(crate) async fn open<T>(
             version = Some(next);
             continue;
         }
+        #[cfg(feature = "indexes")]
         schema::fill(&database, tables).await?;
         return Ok(database);
     }

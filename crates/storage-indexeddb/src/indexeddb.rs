@@ -50,6 +50,7 @@ impl IndexedDb {
     ) -> Result<Arc<Self>> {
         ctx.check()?;
         Schema::check(&schemas)?;
+        check_indexes(&schemas)?;
         let tables = Tables::new(schemas);
         let (asks, asked) = mpsc::unbounded();
         let (opened, reply) = oneshot::channel();
@@ -79,8 +80,7 @@ impl IndexedDb {
     /// Has an operation run in the page's task.
     async fn run(&self, ctx: &Context, operation: Operation) -> Result<Answer> {
         ctx.check()?;
-        let (name, about) = operation.name();
-        let watch = Watch::of(ctx, name, about);
+        let watch = Watch::of(ctx, operation.name, operation.about);
         let (reply, answer) = oneshot::channel();
         let (stop, stopped) = oneshot::channel();
         let asked = Asked::Work(operation, reply, stopped);
@@ -94,6 +94,17 @@ impl IndexedDb {
 #[expect(clippy::disallowed_methods, reason = "a group's tasks are `Send`; these hold the browser's handles")]
 fn local(task: impl Future<Output = ()> + 'static) {
     spawn_local(task);
+}
+
+fn check_indexes(schemas: &[Schema]) -> Result<()> {
+    let has_them = cfg!(feature = "indexes");
+    match schemas.iter().find(|schema| !has_them && !schema.indexes.is_empty()) {
+        Some(schema) => {
+            let words = [schema.kind, " declares indexes, for which this page lacks the feature `indexes`"];
+            Err(Error::Unusable(words.concat()))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The whole life of a store in the page's task.
@@ -119,7 +130,7 @@ async fn open(
 impl Store for IndexedDb {
     async fn get(&self, ctx: &Context, kind: &'static str, id: &Part) -> Result<Seen> {
         let table = Arc::clone(self.tables.of(kind)?);
-        match self.run(ctx, Operation::Get(table, id.clone())).await? {
+        match self.run(ctx, Operation::get(table, id.clone())).await? {
             Answer::Seen(seen) => Ok(seen),
             _ => Err(astray()),
         }
@@ -127,7 +138,7 @@ impl Store for IndexedDb {
 
     async fn scan(&self, ctx: &Context, scan: Scan) -> Result<Vec<Found>> {
         let table = Arc::clone(self.tables.of(scan.kind)?);
-        match self.run(ctx, Operation::Scan(table, scan)).await? {
+        match self.run(ctx, Operation::scan(table, scan)).await? {
             Answer::Found(found) => Ok(found),
             _ => Err(astray()),
         }
@@ -135,11 +146,11 @@ impl Store for IndexedDb {
 
     async fn commit(&self, ctx: &Context, commit: Commit) -> Result<()> {
         let changes = Changes::of(commit, &self.tables)?;
-        self.run(ctx, Operation::Commit(changes)).await.map(drop)
+        self.run(ctx, Operation::commit(changes)).await.map(drop)
     }
 
     async fn kept(&self, ctx: &Context, scope: &str, key: &str) -> Result<Option<Kept>> {
-        match self.run(ctx, Operation::Kept(scope.to_owned(), key.to_owned())).await? {
+        match self.run(ctx, Operation::kept(scope.to_owned(), key.to_owned())).await? {
             Answer::Kept(kept) => Ok(kept),
             _ => Err(astray()),
         }
@@ -148,25 +159,25 @@ impl Store for IndexedDb {
     async fn unsent(&self, ctx: &Context, unsent: Unsent<'_>) -> Result<Vec<Event>> {
         let Unsent { partitions, limit, .. } = unsent;
         let by = outbox::Asked { partitions, held: unsent.held.to_vec(), limit };
-        match self.run(ctx, Operation::Unsent(by)).await? {
+        match self.run(ctx, Operation::unsent(by)).await? {
             Answer::Events(events) => Ok(events),
             _ => Err(astray()),
         }
     }
 
     async fn backlog(&self, ctx: &Context, limit: usize) -> Result<Backlog> {
-        match self.run(ctx, Operation::Backlog(limit)).await? {
+        match self.run(ctx, Operation::backlog(limit)).await? {
             Answer::Backlog(backlog) => Ok(backlog),
             _ => Err(astray()),
         }
     }
 
     async fn mark_sent(&self, ctx: &Context, events: &[Uuid]) -> Result<()> {
-        self.run(ctx, Operation::MarkSent(events.to_vec())).await.map(drop)
+        self.run(ctx, Operation::mark_sent(events.to_vec())).await.map(drop)
     }
 
     async fn sweep(&self, ctx: &Context, before: Timestamp, limit: usize) -> Result<usize> {
-        match self.run(ctx, Operation::Sweep(before, limit)).await? {
+        match self.run(ctx, Operation::sweep(before, limit)).await? {
             Answer::Count(count) => Ok(count),
             _ => Err(astray()),
         }
@@ -174,7 +185,7 @@ impl Store for IndexedDb {
 
     /// Reads the database's format.
     async fn ping(&self, ctx: &Context) -> Result<()> {
-        self.run(ctx, Operation::Ping).await.map(drop)
+        self.run(ctx, Operation::ping()).await.map(drop)
     }
 
     async fn close(&self, ctx: &Context) -> Result<()> {

@@ -34,7 +34,12 @@
 //! [`Options::blocked_wait`]. Rows that an older page wrote get the keys of new indexes before a read by one. Where the site
 //! has no room left, a commit is unavailable and nothing of it happened.
 //!
-//! The crate has no features. Elsewhere than on `wasm32` it has its options alone.
+//! # Features
+//!
+//! - `indexes` (default): kinds that declare indexes. Without it such a kind is refused when the store is opened, and a page
+//!   does not load what makes, fills and checks their keys. Both kinds of page share one database.
+//!
+//! Elsewhere than on `wasm32` the crate has its options alone.
 
 #[cfg(target_arch = "wasm32")]
 mod backfill;

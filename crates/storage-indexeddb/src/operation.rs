@@ -1,5 +1,7 @@
 //! What the store is asked for and what it answers, as they cross between callers and the page's task.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use staffa_context::Timestamp;
@@ -17,17 +19,30 @@ use crate::table::Table;
 use crate::transaction::{answer, asked};
 use crate::{kept, key, outbox, scan, schema};
 
-/// One operation. There is one sort of task for all of them, since a page loads each sort anew.
-pub(crate) enum Operation {
-    Get(Arc<Table>, Part),
-    Scan(Arc<Table>, Scan),
-    Commit(Changes),
-    Kept(String, String),
-    Unsent(outbox::Asked),
-    Backlog(usize),
-    MarkSent(Vec<Uuid>),
-    Sweep(Timestamp, usize),
-    Ping,
+/// One operation. There is one sort of task for all of them, since a page loads each sort anew; what each does is behind
+/// a pointer, so that a page has those only that it uses.
+pub(crate) struct Operation {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// The kind that it is about, the first one of several.
+    pub(crate) about: &'static str,
+    work: Box<dyn Work>,
+}
+
+/// What an operation does in the page's task.
+type Working<'a> = Pin<Box<dyn Future<Output = Result<Answer>> + 'a>>;
+
+trait Work: Send {
+    fn run<'a>(self: Box<Self>, database: &'a Database, call: &'a Call) -> Working<'a>;
+}
+
+impl<F> Work for F
+where
+    F: AsyncFnOnce(&Database, &Call) -> Result<Answer> + Send + 'static,
+{
+    fn run<'a>(self: Box<Self>, database: &'a Database, call: &'a Call) -> Working<'a> {
+        Box::pin(async move { self(database, call).await })
+    }
 }
 
 /// What became of one: each gives its own.
@@ -42,31 +57,68 @@ pub(crate) enum Answer {
 }
 
 impl Operation {
-    /// Its name, and the kind that it is about, the first one of several.
-    pub(crate) fn name(&self) -> (&'static str, &'static str) {
-        match self {
-            Self::Get(table, _) => ("get", table.kind),
-            Self::Scan(table, _) => ("scan", table.kind),
-            Self::Commit(changes) => ("commit", changes.about()),
-            Self::Kept(..) => ("kept", ""),
-            Self::Unsent(_) | Self::Backlog(_) => ("unsent", ""),
-            Self::MarkSent(_) => ("mark_sent", ""),
-            Self::Sweep(..) => ("sweep", ""),
-            Self::Ping => ("ping", ""),
-        }
+    pub(crate) async fn run(self, database: &Database, call: &Call) -> Result<Answer> {
+        self.work.run(database, call).await
     }
 
-    pub(crate) async fn run(self, database: &Database, call: &Call) -> Result<Answer> {
-        Ok(match self {
-            Self::Get(table, id) => Answer::Seen(find(database, &table, &id).await?),
-            Self::Scan(table, scan) => Answer::Found(scan::page(database, call, &table, &scan).await?),
-            Self::Kept(scope, key) => Answer::Kept(kept::find(database, scope, key).await?),
-            Self::Unsent(by) => Answer::Events(outbox::unsent(database, by).await?),
-            Self::Backlog(limit) => Answer::Backlog(outbox::backlog(database, limit).await?),
-            Self::Sweep(before, limit) => Answer::Count(sweep(database, call, before, limit).await?),
-            Self::Commit(changes) => done(changes.run(database, call).await?),
-            Self::MarkSent(events) => done(outbox::mark_sent(database, call, &events).await?),
-            Self::Ping => done(schema::check_format(database).await?),
+    fn new<F>(name: &'static str, about: &'static str, work: F) -> Self
+    where
+        F: AsyncFnOnce(&Database, &Call) -> Result<Answer> + Send + 'static,
+    {
+        Self { name, about, work: Box::new(work) }
+    }
+
+    pub(crate) fn get(table: Arc<Table>, id: Part) -> Self {
+        Self::new("get", table.kind, async move |database: &Database, _: &Call| {
+            find(database, &table, &id).await.map(Answer::Seen)
+        })
+    }
+
+    pub(crate) fn scan(table: Arc<Table>, scan: Scan) -> Self {
+        Self::new("scan", table.kind, async move |database: &Database, call: &Call| {
+            scan::page(database, call, &table, &scan).await.map(Answer::Found)
+        })
+    }
+
+    pub(crate) fn commit(changes: Changes) -> Self {
+        Self::new("commit", changes.about(), async move |database: &Database, call: &Call| {
+            changes.run(database, call).await.map(done)
+        })
+    }
+
+    pub(crate) fn kept(scope: String, key: String) -> Self {
+        Self::new("kept", "", async move |database: &Database, _: &Call| {
+            kept::find(database, scope, key).await.map(Answer::Kept)
+        })
+    }
+
+    pub(crate) fn unsent(by: outbox::Asked) -> Self {
+        Self::new("unsent", "", async move |database: &Database, _: &Call| {
+            outbox::unsent(database, by).await.map(Answer::Events)
+        })
+    }
+
+    pub(crate) fn backlog(limit: usize) -> Self {
+        Self::new("unsent", "", async move |database: &Database, _: &Call| {
+            outbox::backlog(database, limit).await.map(Answer::Backlog)
+        })
+    }
+
+    pub(crate) fn mark_sent(events: Vec<Uuid>) -> Self {
+        Self::new("mark_sent", "", async move |database: &Database, call: &Call| {
+            outbox::mark_sent(database, call, &events).await.map(done)
+        })
+    }
+
+    pub(crate) fn sweep(before: Timestamp, limit: usize) -> Self {
+        Self::new("sweep", "", async move |database: &Database, call: &Call| {
+            sweep(database, call, before, limit).await.map(Answer::Count)
+        })
+    }
+
+    pub(crate) fn ping() -> Self {
+        Self::new("ping", "", async move |database: &Database, _: &Call| {
+            schema::check_format(database).await.map(done)
         })
     }
 }

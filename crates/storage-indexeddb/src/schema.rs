@@ -9,6 +9,7 @@ use staffa_storage::{Error, Result};
 use wasm_bindgen::JsValue;
 use web_sys::{IdbDatabase, IdbObjectStore, IdbObjectStoreParameters, IdbTransactionMode};
 
+#[cfg(feature = "indexes")]
 use crate::backfill;
 use crate::connection::Database;
 use crate::error::told;
@@ -57,7 +58,8 @@ pub(crate) fn is_lacking(database: &Database, tables: &Tables) -> Result<bool> {
     if tables.iter().any(|table| !names.contains(&table.name)) {
         return Ok(true);
     }
-    for table in tables.iter() {
+    #[cfg(feature = "indexes")]
+    for table in tables.iter().filter(|table| !table.indexes.is_empty()) {
         let tx = database.transaction(&[&table.name], IdbTransactionMode::Readonly)?;
         let indexes = tx.store(&table.name)?.index_names();
         tx.leave();
@@ -69,6 +71,7 @@ pub(crate) fn is_lacking(database: &Database, tables: &Tables) -> Result<bool> {
 }
 
 /// Makes what is lacking, in the transaction of a version change, and fills new indexes there.
+#[cfg_attr(not(feature = "indexes"), expect(unused_variables, reason = "new indexes alone are filled in it"))]
 pub(crate) async fn upgrade(database: &IdbDatabase, tx: &Transaction, tables: &Tables) -> Result<()> {
     check_owner(database)?;
     let names = database.object_store_names();
@@ -77,17 +80,18 @@ pub(crate) async fn upgrade(database: &IdbDatabase, tx: &Transaction, tables: &T
     }
     for table in tables.iter() {
         let is_new = !names.contains(&table.name);
-        let store = if is_new { create_kind(database, table)? } else { tx.store(&table.name)? };
-        add_indexes(&store, table)?;
-        if !is_new {
-            backfill::run(&store, table, true).await?;
+        if is_new {
+            create_kind(database, table)?;
         }
+        #[cfg(feature = "indexes")]
+        complete(&tx.store(&table.name)?, table, is_new).await?;
     }
     Ok(())
 }
 
 /// Makes the keys that are missing without a new index: of an older shape, of an index whose parts have changed, of
 /// what an older binary wrote meanwhile.
+#[cfg(feature = "indexes")]
 pub(crate) async fn fill(database: &Database, tables: &Tables) -> Result<()> {
     for table in tables.iter() {
         let tx = database.transaction(&[&table.name], IdbTransactionMode::Readonly)?;
@@ -117,11 +121,10 @@ fn create_own(database: &IdbDatabase) -> Result<()> {
     add_index(&kept, "at", "at")
 }
 
-fn create_kind(database: &IdbDatabase, table: &Table) -> Result<IdbObjectStore> {
+fn create_kind(database: &IdbDatabase, table: &Table) -> Result<()> {
     let store = create(database, &table.name, &"id".into(), false)?;
     add_index(&store, WRITER, "writer")?;
-    add_index(&store, "id", "keys.id")?;
-    Ok(store)
+    add_index(&store, "id", "keys.id")
 }
 
 fn create(database: &IdbDatabase, name: &str, key: &JsValue, is_counted: bool) -> Result<IdbObjectStore> {
@@ -132,6 +135,14 @@ fn create(database: &IdbDatabase, name: &str, key: &JsValue, is_counted: bool) -
     created.map_err(|error| told(&error))
 }
 
+/// Adds the indexes that an object store lacks, and makes their keys.
+#[cfg(feature = "indexes")]
+async fn complete(store: &IdbObjectStore, table: &Table, is_new: bool) -> Result<()> {
+    add_indexes(store, table)?;
+    if is_new { Ok(()) } else { backfill::run(store, table, true).await }
+}
+
+#[cfg(feature = "indexes")]
 fn add_indexes(store: &IdbObjectStore, table: &Table) -> Result<()> {
     let known = store.index_names();
     let missing = table.indexes.iter().filter(|index| !known.contains(index.name));

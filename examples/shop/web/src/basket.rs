@@ -1,11 +1,9 @@
 //! What the visitor has put into the basket, and how the browser keeps it.
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shop_core::{Basket, Line, Product};
 use staffa_context::Context;
-use staffa_storage::{Entity, Result, Store, Versioned, retry};
+use staffa_storage::{Entity, Result, Store, Unit, Versioned, retry};
 
 use crate::html::Html;
 use crate::text;
@@ -71,14 +69,14 @@ impl Entity for Contents {
 ///
 /// # Errors
 /// The store's.
-pub async fn keep(
+pub async fn keep<S: Store + ?Sized>(
     ctx: &Context,
-    store: &Arc<dyn Store>,
+    store: &S,
     edits: &[Edit],
     fresh: &Contents,
 ) -> Result<Contents> {
     retry(ctx, async || {
-        let mut unit = store.unit();
+        let mut unit = Unit::of(store);
         let before = unit.get::<Contents>(ctx, ID).await?;
         let mut contents = before.as_ref().map_or_else(|| fresh.clone(), |before| before.value.clone());
         contents.edit(edits);
@@ -234,14 +232,14 @@ mod tests {
         let ctx = &Context::background();
         let store: Arc<dyn Store> = Memory::open(vec![Schema::of::<Contents>()]).unwrap();
         let fresh = &Contents { country: "France".into(), ..Contents::default() };
-        assert_eq!(keep(ctx, &store, &[], fresh).await.unwrap(), *fresh);
-        let one = keep(ctx, &store, &[add("A", 1)], fresh).await.unwrap();
+        assert_eq!(keep(ctx, &*store, &[], fresh).await.unwrap(), *fresh);
+        let one = keep(ctx, &*store, &[add("A", 1)], fresh).await.unwrap();
         assert_eq!((one.country.as_str(), codes(&one)), ("France", vec![("A", 1)]));
         // The other tab has not seen that.
         let edits = [add("B", 2), add("A", 2), Edit::Terms("EIRE".into(), "BASALT10".into())];
-        let both = keep(ctx, &store, &edits, fresh).await.unwrap();
+        let both = keep(ctx, &*store, &edits, fresh).await.unwrap();
         assert_eq!(codes(&both), [("A", 3), ("B", 2)]);
-        assert_eq!(keep(ctx, &store, &[], fresh).await.unwrap(), both);
+        assert_eq!(keep(ctx, &*store, &[], fresh).await.unwrap(), both);
     }
 
     #[test]

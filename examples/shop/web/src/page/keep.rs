@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use staffa_storage::{Error, Schema, Store};
+use staffa_storage::{Error, Schema};
 use staffa_storage_indexeddb::{Durability, IndexedDb, Options};
 
 use super::{PATIENCE, Page, dom};
@@ -22,12 +22,12 @@ pub(super) struct State {
     is_busy: bool,
 }
 
-/// Where it is kept.
+/// Where it is kept: in a store of that type, since behind a `dyn Store` every operation of it would be linked.
 #[derive(Default)]
 enum Place {
     #[default]
     Opening,
-    Open(Arc<dyn Store>),
+    Open(Arc<IndexedDb>),
     /// Nowhere: it lives as long as the page.
     Away,
 }
@@ -61,7 +61,7 @@ impl Page {
     async fn save(self: &Rc<Self>) {
         while let Some((store, fresh, edits)) = self.take_up() {
             let ctx = self.quiet.with_timeout(PATIENCE);
-            let kept = keep(&ctx, &store, &edits, &fresh).await;
+            let kept = keep(&ctx, &*store, &edits, &fresh).await;
             self.keep.borrow_mut().is_busy = false;
             match kept {
                 Ok(contents) => self.show_kept(contents),
@@ -74,7 +74,7 @@ impl Page {
     }
 
     /// What is to be kept and where, if the store is open and nobody is at it.
-    fn take_up(&self) -> Option<(Arc<dyn Store>, Contents, Vec<Edit>)> {
+    fn take_up(&self) -> Option<(Arc<IndexedDb>, Contents, Vec<Edit>)> {
         let keep = &mut *self.keep.borrow_mut();
         match &keep.store {
             Place::Open(store) if !keep.is_busy => {
