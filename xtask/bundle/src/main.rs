@@ -11,6 +11,8 @@ use std::{env, fs};
 use anyhow::{Context, Result, bail};
 use wasm_bindgen_cli_support::Bindgen;
 
+mod names;
+mod script;
 mod size;
 
 fn main() -> ExitCode {
@@ -38,6 +40,7 @@ fn make(wasm: &Path, files: &Path, page: &Path) -> Result<()> {
     remove(&fresh)?;
     bind(wasm, &fresh).with_context(|| format!("binding {}", wasm.display()))?;
     copy(files, &fresh).with_context(|| format!("copying {}", files.display()))?;
+    script::shorten_all(&fresh)?;
     remove(page)?;
     fs::rename(&fresh, page).with_context(|| format!("{}", page.display()))
 }
@@ -46,7 +49,9 @@ fn bind(wasm: &Path, folder: &Path) -> Result<()> {
     let mut bindgen = Bindgen::new();
     bindgen.input_path(wasm).web(true)?.typescript(false);
     bindgen.remove_name_section(true).remove_producers_section(true);
-    bindgen.generate(folder)
+    bindgen.generate(folder)?;
+    let stem = wasm.file_stem().and_then(|stem| stem.to_str()).context("a module without a name")?;
+    names::shorten(folder, stem)
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
