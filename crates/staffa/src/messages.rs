@@ -57,7 +57,7 @@ impl Inner {
 }
 
 impl<S> Service<S> {
-    /// Lets `handler` hear of the events of these names, from any service of this process, under a lasting name.
+    /// Lets `handler` hear of the events of these names, from any service that tells them over the same bus (in-process: of this process), under a lasting name.
     ///
     /// Each event's effect happens once: `handler` commits it in `store`, in a unit under the context that it is
     /// given, and the inbox record goes with it. An event that fails is handed over again.

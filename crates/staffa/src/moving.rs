@@ -56,8 +56,8 @@ use progress::{Copying, Place};
 
 use crate::{Error, Result};
 
-/// How many records are in hand at once at most.
-pub const PAGE_MAX: usize = 500;
+/// How many records are in hand at once at most; each is 1 MiB at most.
+pub const PAGE_MAX: usize = 100;
 
 /// A portion that is written at once ends with the record that reaches so many bytes of JSON.
 const PORTION_BYTES: usize = 256 << 10;
@@ -151,15 +151,34 @@ pub async fn copy(ctx: &Context, copy: Copy<'_>, observe: &mut (dyn FnMut(Step) 
     progress::write(ctx, copy.to, &mut copying).await?;
     observe(Step::Copying { before: copying.copied, all: held.records() });
     copy_sections(ctx, &copy, &mut copying, observe).await?;
+    refuse_thaw(ctx, copy.from).await?;
     if copy.verify {
         let copied =
             survey(ctx, &**copy.to, copy.sections, &mut |more| observe(Step::Verified(more))).await?;
         refuse_difference(&held, &copied)?;
+        // Somebody may have thawed the source and frozen it again.
+        copying.refuse_change(&survey(ctx, copy.from, copy.sections, &mut |_| ()).await?)?;
     }
-    copying.place = Place::Whole;
-    progress::write(ctx, copy.to, &mut copying).await?;
-    copy.to.freeze(ctx, false).await?;
+    hand_over(ctx, &copy, &mut copying).await?;
     Ok(held)
+}
+
+async fn refuse_thaw(ctx: &Context, from: &dyn Moving) -> Result<()> {
+    if from.is_frozen(ctx).await? {
+        return Ok(());
+    }
+    Err(Error::new(
+        "the source was thawed while it was copied, and may have been written to: freeze it again, and copy to an empty target",
+    ))
+}
+
+/// Thaws a whole copy. A run that is cut in here leaves what the next one thaws.
+async fn hand_over(ctx: &Context, copy: &Copy<'_>, copying: &mut Copying) -> Result<()> {
+    copying.place = Place::Whole;
+    progress::write(ctx, copy.to, copying).await?;
+    copy.to.freeze(ctx, false).await?;
+    copying.place = Place::Thawed;
+    progress::write(ctx, copy.to, copying).await
 }
 
 /// Whether two stores hold the same, by the count and the digest of each section; gives what both hold.
@@ -179,12 +198,12 @@ pub async fn verify(
     Ok(held)
 }
 
-/// Whether a store is the whole copy of another one.
+/// Whether a store is the whole copy of another one, and was handed over.
 ///
 /// # Errors
 /// Those of the store.
 pub async fn is_copied(ctx: &Context, to: &Arc<dyn Moving>) -> Result<bool> {
-    Ok(progress::read(ctx, to).await?.is_some_and(|copying| copying.place == Place::Whole))
+    Ok(progress::read(ctx, to).await?.is_some_and(|copying| copying.place == Place::Thawed))
 }
 
 async fn refuse_data(ctx: &Context, to: &dyn Moving, sections: &[Section]) -> Result<()> {

@@ -27,8 +27,10 @@ pub(super) struct Copying {
 pub(super) enum Place {
     /// In the section of this number, after this mark.
     In { section: usize, mark: Option<String> },
-    /// Nothing is left to copy.
+    /// Nothing is left to copy; it is frozen still.
     Whole,
+    /// It was thawed: it is its owner's.
+    Thawed,
 }
 
 const NAME: &str = "copy";
@@ -51,7 +53,7 @@ impl Copying {
     /// Refuses a copy that is whole, or of another source.
     pub(super) fn may_go_on(&self, source: &str) -> Result<()> {
         let of = &self.source;
-        if self.place == Place::Whole {
+        if self.place == Place::Thawed {
             return Err(Error::new(format!(
                 "the target is a whole copy of {of} already, and is not written again"
             )));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use serde_json::json;
 use staffa::moving::{self, Copy, Step};
 use staffa::storage::memory::Memory;
@@ -146,4 +147,21 @@ async fn a_source_that_was_thawed_and_changed_is_not_gone_on_with() {
     let other = Copy { source: "elsewhere", ..job(&from, &to, &sections) };
     let error = moving::copy(ctx, other, &mut |_| ()).await.unwrap_err();
     assert!(error.to_string().contains("has a part of a copy of memory"), "{error}");
+}
+
+#[tokio::test]
+async fn a_source_that_is_thawed_in_mid_copy_is_noticed() {
+    let ctx = &Context::background();
+    let (from, sections) = (filled(ctx).await, sections());
+    from.freeze(ctx, true).await.unwrap();
+    let to: Arc<dyn Moving> = open();
+    let mut observe = |step: Step| {
+        if matches!(step, Step::Copied(_)) {
+            from.freeze(ctx, false).now_or_never().unwrap().unwrap();
+        }
+    };
+    let error = moving::copy(ctx, job(&from, &to, &sections), &mut observe).await.unwrap_err();
+    assert!(error.to_string().contains("the source was thawed while it was copied"), "{error}");
+    assert!(to.is_frozen(ctx).await.unwrap(), "nobody may write into what may lack something");
+    assert!(!moving::is_copied(ctx, &to).await.unwrap());
 }
