@@ -1,7 +1,6 @@
 //! The MongoDB adapter over a server, at `STAFFA_TEST_MONGODB`.
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
-mod conformance;
 mod foreign;
 mod frozen;
 mod migration;

@@ -5,7 +5,6 @@
     reason = "a test stands outside of the service, and drives the runtime itself"
 )]
 
-mod conformance;
 mod own_port;
 mod refusals;
 mod rolling;
