@@ -6,7 +6,7 @@
 //! | whole number | from `i64::MIN` to `i64::MAX` |
 //! | other number | a finite `f64`; −0 is kept as 0; NaN and infinities are refused |
 //! | text | any but with U+0000 |
-//! | list, map | at most 64 deep; a map's keys are text without U+0000 |
+//! | list, map | at most 64 deep; a map's keys are text without U+0000 that does not begin with `$serde_json::private::` |
 //! | document | a map, at most 1 MiB as JSON without spaces |
 //! | key | at most 4 parts of 1,024 bytes together, text without U+0000 |
 //!

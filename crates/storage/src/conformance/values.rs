@@ -212,6 +212,10 @@ async fn what_no_store_takes_is_refused_with_its_path(test: &Test<'_>) -> Outcom
         (bad(|bad| bad.number = i64::MAX as u64 + 1), "bad.number"),
         (bad(|bad| drop(bad.lines[1].words.insert("k".into(), "a\0b".into()))), "bad.lines[1].words.k"),
         (bad(|bad| drop(bad.lines[1].words.insert("a\0b".into(), "k".into()))), "bad.lines[1].words"),
+        (
+            bad(|bad| drop(bad.lines[1].words.insert("$serde_json::private::RawValue".into(), "1".into()))),
+            "bad.lines[1].words",
+        ),
         (bad(|bad| bad.id = "\0".into()), "bad.id"),
     ];
     for (bad, path) in spoiled {

@@ -8,6 +8,8 @@ use serde_json::{Map, Number, Value};
 use super::DEPTH_MAX;
 
 pub(super) const NUL: &str = "text must not hold U+0000";
+/// With features that any crate of a program may turn on, `serde_json` reads a map of such a name as something else.
+const RESERVED: &str = "$serde_json::private::";
 
 /// What was refused. The path grows from the field outwards while the error comes up.
 #[derive(Debug)]
@@ -303,6 +305,9 @@ pub(super) struct Fields {
 impl Fields {
     /// What does not depend on the value's type is compiled once.
     fn take(&mut self, name: String, value: Result<Value>) -> Result<()> {
+        if name.starts_with(RESERVED) {
+            return Err(Refused::new(format!("the name of a field must not begin with {RESERVED}")));
+        }
         let value = value.map_err(|refused| self.named(refused, &name))?;
         self.fields.insert(name, value);
         Ok(())
