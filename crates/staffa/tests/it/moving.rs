@@ -73,7 +73,7 @@ async fn a_copy_that_is_cut_after_any_page_goes_on_and_is_whole() {
         let mut pages = 0;
         let mut observe = |step: Step| {
             pages += usize::from(matches!(step, Step::Copied(_)));
-            if pages == 1 {
+            if pages == 2 {
                 cancel.cancel(Cause::cancelled("killed"));
             }
         };
