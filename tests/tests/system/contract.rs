@@ -16,6 +16,8 @@ const ENDPOINTS: &[(&str, &[&str])] = &[
     ("/orders/{id}/pack", &["post"]),
     ("/orders/{id}/ship", &["post"]),
     ("/orders/{id}/events", &["get"]),
+    ("/reports/best-sellers", &["get"]),
+    ("/reports/revenue", &["get"]),
     ("/stock", &["get"]),
     ("/stock/{code}", &["get"]),
     ("/behind/{trace}", &["get"]),
