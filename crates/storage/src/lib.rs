@@ -97,6 +97,7 @@ mod repository;
 mod retry;
 mod scan;
 mod schema;
+pub mod segment;
 mod store;
 mod unit;
 pub mod value;

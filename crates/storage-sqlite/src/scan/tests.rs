@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rusqlite::params_from_iter;
 use serde_json::json;
 use staffa_context::Context;
-use staffa_storage::{IndexSchema, Schema};
+use staffa_storage::{Bound, IndexSchema, Schema};
 
 use super::*;
 
@@ -175,7 +175,7 @@ proptest! {
             By::Index(_) => (vec![name, rank], Part::Int(id)),
         });
         let order = Order::of(&table, &scan).unwrap();
-        for segment in segments(&order, &scan) {
+        for segment in order.segments(&scan).unwrap() {
             let (sql, parts) = order.sql(&segment, &scan, 10);
             let plan = plan(&connection, &sql, &parts);
             let free = segment.equal.is_empty() && segment.range == Range::All;
@@ -200,17 +200,4 @@ fn plan(connection: &Connection, sql: &str, parts: &[Part]) -> Vec<String> {
     let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
     let rows = statement.query_map(params_from_iter(parts.iter().map(Column)), |row| row.get(3)).unwrap();
     rows.collect::<rusqlite::Result<Vec<String>>>().unwrap()
-}
-
-#[test]
-fn a_prefix_ends_before_the_next_text_that_does_not_begin_with_it() {
-    let check =
-        |prefix: &str, end: Option<&str>| assert_eq!(after_prefix(prefix).as_deref(), end, "{prefix:?}");
-    check("", None);
-    check("a", Some("b"));
-    check("az", Some("a{"));
-    check("\u{D7FF}", Some("\u{E000}"));
-    check("a\u{10FFFF}", Some("b"));
-    check("a\u{10FFFF}\u{10FFFF}", Some("b"));
-    check("\u{10FFFF}", None);
 }
