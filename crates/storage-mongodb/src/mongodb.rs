@@ -10,6 +10,7 @@ use futures_util::TryStreamExt;
 use mongodb::options::{FindOptions, Hint};
 use mongodb::{Client, Database};
 use staffa_context::{Cause, Context, Timestamp};
+use staffa_storage::watch::{Meters, Operation};
 use staffa_storage::{
     Backlog, Commit, Error, Event, Found, Kept, Part, Result, Scan, Schema, Seen, Store, Unsent,
 };
@@ -29,7 +30,7 @@ use crate::row::Stored;
 use crate::settle::{Sent, Sweep};
 use crate::table::{Table, Tables};
 use crate::transaction;
-use crate::watch::{Meters, Operation};
+use crate::watch::{OPERATION_SECONDS, SYSTEM};
 use crate::{kept, scan, schema};
 
 /// A store in one database of a MongoDB replica set.
@@ -284,7 +285,7 @@ impl MongoDb {
     ) -> Result<Arc<Self>> {
         ctx.check()?;
         Schema::check(&schemas)?;
-        let meters = Meters::new(ctx, schemas.iter().map(|schema| schema.kind));
+        let meters = Meters::new(ctx, SYSTEM, &OPERATION_SECONDS, schemas.iter().map(|schema| schema.kind));
         let (url, asked) = (url.as_ref().to_owned(), ctx.clone());
         let call = Call::new(ctx.clone());
         let opening = Arc::clone(&call);

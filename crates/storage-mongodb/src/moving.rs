@@ -8,6 +8,7 @@ use bson::{Bson, Document, Timestamp as Place, doc, rawdoc};
 use futures_util::{TryStreamExt, stream};
 use serde_json::Value;
 use staffa_context::Context;
+use staffa_storage::watch::Operation;
 use staffa_storage::{Error, Event, Exported, Kept, Mark, Moving, Part, Record, Result, Section};
 
 use crate::call::Call;
@@ -19,7 +20,6 @@ use crate::row::{self, Stored, field};
 use crate::schema::{self, META};
 use crate::table::Table;
 use crate::transaction::{self, Stop, Transaction, Work, raw};
-use crate::watch::Operation;
 use crate::{kept, outbox};
 
 /// How many gates are turned at once: as many connections as there are beside those for units.

@@ -7,6 +7,7 @@ use bson::{Document, doc};
 use futures_util::TryStreamExt;
 use mongodb::{ClientSession, Database};
 use staffa_context::{BoxFuture, Context};
+use staffa_storage::watch::Operation;
 use staffa_storage::{Error, Result};
 
 use crate::call::Call;
@@ -14,7 +15,6 @@ use crate::error::{is_transient, told};
 use crate::mongodb::{MongoDb, Shared};
 use crate::outbox;
 use crate::transaction::{Stop, Transaction};
-use crate::watch::Operation;
 
 /// The store's database, with the session that a statement must be run in for the store to stop it.
 pub struct Session<'a> {

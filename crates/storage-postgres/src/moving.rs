@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use staffa_context::{Context, Timestamp};
+use staffa_storage::watch::Operation;
 use staffa_storage::{Error, Event, Exported, Kept, Mark, Moving, Part, PartType, Record, Result, Section};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -19,7 +20,6 @@ use crate::row::{Json, Param, get, part, shape, value};
 use crate::schema::lock_key;
 use crate::session::{Session, Sql, Step, Told, together};
 use crate::table::{Table, quoted};
-use crate::watch::Operation;
 
 #[async_trait]
 impl Moving for Postgres {

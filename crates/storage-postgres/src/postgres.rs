@@ -4,6 +4,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::future::join;
 use staffa_context::{BoxFuture, Cancel, Cause, Context, Timestamp};
+use staffa_storage::watch::{Meters, Operation};
 use staffa_storage::{
     Backlog, By, Commit, Error, Event, Found, Kept, Migrate, Part, Result, Scan, Schema, Seen, Store, Unsent,
 };
@@ -21,7 +22,7 @@ use crate::pool::Pool;
 use crate::row::{Json, Param, get, shape};
 use crate::session::{Session, Sql, Step as Stage, Told, together};
 use crate::table::{Table, Tables, quoted};
-use crate::watch::{Meters, Operation};
+use crate::watch::{OPERATION_SECONDS, SYSTEM};
 use crate::{backfill, connection, kept, migration, outbox, scan};
 
 /// How often what writes to the outbox alone is run again that the server found in another's way.
@@ -77,7 +78,7 @@ impl Postgres {
         drop(session);
         let space = quoted(&options.schema);
         let tables = plan.tables(&space, &schemas)?;
-        let meters = Meters::new(ctx, schemas.iter().map(|schema| schema.kind));
+        let meters = Meters::new(ctx, SYSTEM, &OPERATION_SECONDS, schemas.iter().map(|schema| schema.kind));
         let common = Common::new(&space);
         let inner = Arc::new(Inner { pool, options, tables, common, schemas, stale: Notify::new() });
         let (background, builder) = ctx.shielded().with_cancel();

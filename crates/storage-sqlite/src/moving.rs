@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, params_from_iter};
 use serde_json::{Value, json};
 use staffa_context::{Context, Timestamp};
+use staffa_storage::watch::Operation;
 use staffa_storage::{Error, Event, Exported, Kept, Mark, Moving, Part, Record, Result, Row, Section, Seen};
 
 use crate::call::Call;
@@ -17,7 +18,6 @@ use crate::error::told;
 use crate::row::{Column, id_to_store, json as json_of, seen, stored_id};
 use crate::sqlite::Sqlite;
 use crate::table::Table;
-use crate::watch::Operation;
 use crate::{kept, outbox};
 
 /// The columns of an event, and whether it was sent.

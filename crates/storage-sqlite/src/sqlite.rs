@@ -6,6 +6,7 @@ use std::{fmt, path::PathBuf};
 use async_trait::async_trait;
 use rusqlite::{Connection, Transaction};
 use staffa_context::{Context, Timestamp};
+use staffa_storage::watch::{Meters, Operation, Watch};
 use staffa_storage::{Backlog, Commit, Event, Found, Kept, Part, Result, Scan, Schema, Seen, Store, Unsent};
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
@@ -18,7 +19,7 @@ use crate::options::{Access, Options};
 use crate::queue::Queue;
 use crate::row::{Column, seen};
 use crate::table::{Table, Tables};
-use crate::watch::{Meters, Operation, QUEUE_LENGTH, SYSTEM, Watch};
+use crate::watch::{OPERATION_SECONDS, QUEUE_LENGTH, SYSTEM};
 use crate::worker::{self, Hold, Job};
 use crate::writer::{Asked, Write};
 use crate::{connection, kept, lock, migration, outbox, reader, scan, schema, writer};
@@ -71,7 +72,7 @@ impl Sqlite {
         let (lives, alive) = watch::channel(());
         let mut store = Self {
             tables: Tables::default(),
-            meters: Meters::new(ctx, schemas.iter().map(|schema| schema.kind)),
+            meters: Meters::new(ctx, SYSTEM, &OPERATION_SECONDS, schemas.iter().map(|schema| schema.kind)),
             reads: Arc::new(Queue::new(options.read_queue_max, length("read"))),
             writes: Arc::new(Queue::new(options.write_queue_max, length("write"))),
             path: path.clone(),

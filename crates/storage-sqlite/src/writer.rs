@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+use staffa_storage::watch::Watch;
 use staffa_storage::{Error, Result};
 use tokio::sync::oneshot;
 
@@ -20,7 +21,6 @@ use crate::error::{told, told_by_commit};
 use crate::moving;
 use crate::options::Options;
 use crate::queue::Queue;
-use crate::watch::Watch;
 use crate::worker::{self, Hold, Job};
 
 /// How long SQLite waits at a time for another connection that writes.

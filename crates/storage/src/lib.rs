@@ -102,6 +102,7 @@ mod store;
 mod unit;
 pub mod value;
 mod versioned;
+pub mod watch;
 
 pub use commit::{Commit, Event, Expect, Guard, Happened, Kept, Write};
 pub use cursor::Cursor;
