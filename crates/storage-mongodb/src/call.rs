@@ -7,26 +7,20 @@
 //! 3. A task ends its session before it ends.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 
 use staffa_context::{Cause, Context};
-use staffa_storage::{Error, Result};
+use staffa_storage::{Claim, Error, Result};
 use tokio::sync::{Notify, oneshot};
-
-const OPEN: u8 = 0;
-const LEFT: u8 = 1;
-const HELD: u8 = 2;
 
 /// Whether an operation is still wanted. It is asked from both sides.
 pub(crate) struct Call {
-    ctx: Context,
-    state: AtomicU8,
+    claim: Claim,
     left: Notify,
 }
 
 impl Call {
     pub(crate) fn new(ctx: Context) -> Arc<Self> {
-        Arc::new(Self { ctx, state: AtomicU8::new(OPEN), left: Notify::new() })
+        Arc::new(Self { claim: Claim::new(ctx), left: Notify::new() })
     }
 
     /// Runs this work in a task of its own, to its end, and waits for it as the caller.
@@ -41,61 +35,53 @@ impl Call {
             let _ = reply.send(work.await);
         };
         // It is not stopped from outside: it ends soon after its call is left.
-        drop(self.ctx.instruments().spawner.spawn(Box::pin(task)));
+        drop(self.context().instruments().spawner.spawn(Box::pin(task)));
         self.answer(answer).await
     }
 
     /// The context of the operation.
     pub(crate) fn context(&self) -> &Context {
-        &self.ctx
+        self.claim.context()
     }
 
     /// Ends when the work is no longer wanted.
     pub(crate) async fn gone(&self) {
         tokio::select! {
-            _ = self.ctx.done() => {}
+            _ = self.context().done() => {}
             () = self.left.notified() => {}
         }
     }
 
     /// Why the work must stop; `None` while it is wanted, and from the beginning of its commit on.
     pub(crate) fn ended(&self) -> Option<Cause> {
-        match self.state.load(Ordering::Acquire) {
-            HELD => None,
-            LEFT => Some(self.ctx.cause().unwrap_or_else(|| Cause::cancelled("the caller left"))),
-            _ => self.ctx.cause(),
-        }
+        self.claim.ended()
     }
 
     /// `Err` with the cause once the work must stop.
     pub(crate) fn check(&self) -> Result<()> {
-        self.ended().map_or(Ok(()), |cause| Err(Error::Ended(cause)))
+        self.claim.check()
     }
 
     /// Says that the commit begins; `false` when the work is no longer wanted.
     pub(crate) fn hold(&self) -> bool {
-        self.ctx.cause().is_none() && self.turn(OPEN, HELD)
+        self.claim.hold()
     }
 
     /// Says that the commit that was to begin does not.
     pub(crate) fn unhold(&self) {
-        self.turn(HELD, OPEN);
+        self.claim.unhold();
     }
 
     fn leave(&self) -> bool {
-        let left = self.turn(OPEN, LEFT);
+        let left = self.claim.leave();
         self.left.notify_one();
         left
-    }
-
-    fn turn(&self, from: u8, to: u8) -> bool {
-        self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     /// Waits for the answer as the caller. Dropping it, or the end of the context, leaves the call.
     async fn answer<T>(&self, mut reply: oneshot::Receiver<Result<T>>) -> Result<T> {
         let _leaves = Leaves(self);
-        match self.ctx.run(&mut reply).await {
+        match self.context().run(&mut reply).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(self.broken()),
             Err(cause) if self.leave() => Err(Error::Ended(cause)),
@@ -108,10 +94,7 @@ impl Call {
     /// A panic in the work took the answer with it.
     fn broken(&self) -> Error {
         let words = "the operation failed by a panic, which was logged";
-        match self.state.load(Ordering::Acquire) {
-            HELD => Error::Unknown(words.into()),
-            _ => Error::Unusable(words.into()),
-        }
+        if self.claim.is_held() { Error::Unknown(words.into()) } else { Error::Unusable(words.into()) }
     }
 }
 

@@ -9,20 +9,13 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use staffa_context::{BoxFuture, Cause, Context};
-use staffa_storage::{Error, Result};
+use staffa_storage::{Claim, Error, Result};
 
 use crate::session::Stop;
-
-const OPEN: u8 = 0;
-const LEFT: u8 = 1;
-const HELD: u8 = 2;
-/// Held, and left by its caller meanwhile.
-const HELD_LEFT: u8 = 3;
 
 /// How long work whose caller was dropped may go on before its statement is cancelled: most ends by itself, and its
 /// connection stays.
@@ -33,66 +26,41 @@ const OUTCOME_WAIT: Duration = Duration::from_millis(250);
 const STOP_WAIT: Duration = Duration::from_secs(5);
 
 /// Whether an operation is still wanted. It is asked from both sides.
-pub(crate) struct Call {
-    ctx: Context,
-    state: AtomicU8,
-}
+pub(crate) struct Call(Claim);
 
 impl Call {
     pub(crate) fn new(ctx: Context) -> Arc<Self> {
-        Arc::new(Self { ctx, state: AtomicU8::new(OPEN) })
+        Arc::new(Self(Claim::new(ctx)))
     }
 
     pub(crate) fn context(&self) -> &Context {
-        &self.ctx
+        self.0.context()
     }
 
     /// `Err` with the cause once the work must stop; never from the beginning of its commit on.
     pub(crate) fn check(&self) -> Result<()> {
-        match self.state.load(Ordering::Acquire) {
-            HELD | HELD_LEFT => Ok(()),
-            LEFT => {
-                Err(Error::Ended(self.ctx.cause().unwrap_or_else(|| Cause::cancelled("the caller left"))))
-            }
-            _ => Ok(self.ctx.check()?),
-        }
+        self.0.check()
     }
 
     /// Says that the commit begins; an error when the work is no longer wanted.
     pub(crate) fn hold(&self) -> Result<()> {
-        self.check()?;
-        if self.turn(OPEN, HELD) { Ok(()) } else { self.check() }
+        if self.0.hold() { Ok(()) } else { self.check() }
     }
 
     /// Says that the commit that was to begin does not.
     pub(crate) fn unhold(&self) {
-        if !self.turn(HELD, OPEN) {
-            self.turn(HELD_LEFT, LEFT);
-        }
+        self.0.unhold();
     }
 
     /// The error of a statement that was stopped, as its caller knows it.
     fn told(&self, error: Error) -> Error {
-        match (error, self.ctx.cause()) {
+        match (error, self.context().cause()) {
             (Error::Ended(_), Some(cause)) => Error::Ended(cause),
             (Error::Ended(_), None) => Error::Unavailable(
                 "the server stopped the statement: its statement_timeout, or an administrator".into(),
             ),
             (error, _) => error,
         }
-    }
-
-    /// Says that nobody waits any more; whether that was before the commit began.
-    fn leave(&self) -> bool {
-        let open = self.turn(OPEN, LEFT);
-        if !open {
-            self.turn(HELD, HELD_LEFT);
-        }
-        open
-    }
-
-    fn turn(&self, from: u8, to: u8) -> bool {
-        self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
 
@@ -112,12 +80,12 @@ impl<T: Send + 'static> Work<T> {
     pub(crate) async fn answer(mut self) -> Result<T> {
         let Some(future) = self.future.as_mut() else { return Err(Error::Unknown("answered twice".into())) };
         let call = Arc::clone(&self.call);
-        match call.ctx.run(Pin::new(future)).await {
+        match call.context().run(Pin::new(future)).await {
             Ok(result) => {
                 self.future = None;
                 result.map_err(|error| call.told(error))
             }
-            Err(cause) if self.call.leave() => {
+            Err(cause) if self.call.0.leave() => {
                 if let Some(future) = self.future.take() {
                     recover(&self.call, &self.stop, future, Duration::ZERO);
                 }
@@ -131,7 +99,7 @@ impl<T: Send + 'static> Work<T> {
     async fn outcome(mut self, cause: Cause) -> Result<T> {
         let unknown = || Err(Error::Unknown(format!("{cause} while the server was committing")));
         let Some(future) = self.future.as_mut() else { return unknown() };
-        let waiting = self.call.ctx.shielded().with_timeout(OUTCOME_WAIT);
+        let waiting = self.call.context().shielded().with_timeout(OUTCOME_WAIT);
         let stop = Arc::clone(&self.stop);
         let stopped = std::pin::pin!(async {
             stop.send().await;
@@ -149,7 +117,7 @@ impl<T: Send + 'static> Work<T> {
 
 impl<T: Send + 'static> Drop for Work<T> {
     fn drop(&mut self) {
-        self.call.leave();
+        self.call.0.leave();
         if let Some(future) = self.future.take() {
             recover(&self.call, &self.stop, future, GRACE);
         }
@@ -167,7 +135,7 @@ fn recover<T: Send + 'static>(
         // Without a runtime nothing goes on; dropping the session closes its connection.
         return;
     }
-    let (ctx, stop) = (call.ctx.shielded(), Arc::clone(stop));
+    let (ctx, stop) = (call.context().shielded(), Arc::clone(stop));
     let spawner = Arc::clone(&ctx.instruments().spawner);
     // It ends by its own bounds, and its session is counted until then.
     let _task = spawner.spawn(Box::pin(async move {

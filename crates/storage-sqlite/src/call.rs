@@ -6,71 +6,51 @@
 //!    unknown to a caller that could not wait for it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 
 use staffa_context::{Cause, Context, Instant};
-use staffa_storage::{Error, Result};
+use staffa_storage::{Claim, Error, Result};
 use tokio::sync::oneshot;
 
-const OPEN: u8 = 0;
-const LEFT: u8 = 1;
-const HELD: u8 = 2;
-
 /// Whether an operation is still wanted. It is asked from both sides.
-pub(crate) struct Call {
-    ctx: Context,
-    state: AtomicU8,
-}
+pub(crate) struct Call(Claim);
 
 impl Call {
     pub(crate) fn new(ctx: Context) -> Arc<Self> {
-        Arc::new(Self { ctx, state: AtomicU8::new(OPEN) })
+        Arc::new(Self(Claim::new(ctx)))
     }
 
     /// What the caller's clock says.
     pub(crate) fn now(&self) -> Instant {
-        self.ctx.clock().now()
+        self.0.context().clock().now()
     }
 
     /// Why the work must stop; `None` while it is wanted, and from the beginning of its commit on.
     pub(crate) fn ended(&self) -> Option<Cause> {
-        match self.state.load(Ordering::Acquire) {
-            HELD => None,
-            LEFT => Some(self.ctx.cause().unwrap_or_else(|| Cause::cancelled("the caller left"))),
-            _ => self.ctx.cause(),
-        }
+        self.0.ended()
     }
 
     /// `Err` with the cause once the work must stop.
     pub(crate) fn check(&self) -> Result<()> {
-        self.ended().map_or(Ok(()), |cause| Err(Error::Ended(cause)))
+        self.0.check()
     }
 
     /// Says that the commit begins; `false` when the work is no longer wanted.
     pub(crate) fn hold(&self) -> bool {
-        self.ctx.cause().is_none() && self.turn(OPEN, HELD)
+        self.0.hold()
     }
 
     /// Says that the commit that was to begin does not.
     pub(crate) fn unhold(&self) {
-        self.turn(HELD, OPEN);
-    }
-
-    fn leave(&self) -> bool {
-        self.turn(OPEN, LEFT)
-    }
-
-    fn turn(&self, from: u8, to: u8) -> bool {
-        self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        self.0.unhold();
     }
 
     /// Waits for the answer as the caller. Dropping it, or the end of the context, leaves the call.
     pub(crate) async fn answer<T>(&self, mut reply: oneshot::Receiver<Result<T>>) -> Result<T> {
-        let _leaves = Leaves(self);
-        match self.ctx.run(&mut reply).await {
+        let _leaves = Leaves(&self.0);
+        match self.0.context().run(&mut reply).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(self.broken()),
-            Err(cause) if self.leave() => Err(Error::Ended(cause)),
+            Err(cause) if self.0.leave() => Err(Error::Ended(cause)),
             Err(cause) => reply
                 .try_recv()
                 .unwrap_or_else(|_| Err(Error::Unknown(format!("{cause} while the disk was writing")))),
@@ -80,14 +60,11 @@ impl Call {
     /// A panic in the work took the answer with it.
     fn broken(&self) -> Error {
         let words = "the operation failed by a panic, which was logged";
-        match self.state.load(Ordering::Acquire) {
-            HELD => Error::Unknown(words.into()),
-            _ => Error::Unusable(words.into()),
-        }
+        if self.0.is_held() { Error::Unknown(words.into()) } else { Error::Unusable(words.into()) }
     }
 }
 
-struct Leaves<'a>(&'a Call);
+struct Leaves<'a>(&'a Claim);
 
 impl Drop for Leaves<'_> {
     fn drop(&mut self) {

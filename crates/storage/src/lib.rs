@@ -77,6 +77,7 @@
 //!
 //! It knows no SQL, no driver and no runtime, and builds for `wasm32-unknown-unknown`.
 
+mod claim;
 mod commit;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -104,6 +105,7 @@ pub mod value;
 mod versioned;
 pub mod watch;
 
+pub use claim::Claim;
 pub use commit::{Commit, Event, Expect, Guard, Happened, Kept, Write};
 pub use cursor::Cursor;
 pub use document::Document;
