@@ -12,21 +12,9 @@ use crate::row::{json, uuid};
 
 /// Puts an event in, whose payload comes as text. Places grow with the commits, since there is one writer.
 pub(crate) fn put(connection: &Connection, event: &Event, payload: &str) -> Result<()> {
-    let sql = "INSERT INTO staffa_outbox (id, name, kind, entity, version, n, at, trace, payload) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-    let mut statement = connection.prepare_cached(sql).map_err(told)?;
-    let values = rusqlite::params![
-        event.id.hyphenated().to_string(),
-        event.name,
-        event.kind,
-        event.entity,
-        event.version,
-        event.n,
-        event.at.as_micros(),
-        event.trace,
-        payload,
-    ];
-    statement.execute(values).map(|_| ()).map_err(told)
+    let sql = "INSERT INTO staffa_outbox (id, name, kind, entity, version, n, at, trace, payload, sent_at) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    insert(connection, sql, event, payload, false)
 }
 
 /// Puts an event in as another store had it, in the place of one that is there.
@@ -36,6 +24,10 @@ pub(crate) fn replace(connection: &Connection, event: &Event, payload: &str, sen
                name = excluded.name, kind = excluded.kind, entity = excluded.entity, version = excluded.version, \
                n = excluded.n, at = excluded.at, trace = excluded.trace, payload = excluded.payload, \
                sent_at = excluded.sent_at";
+    insert(connection, sql, event, payload, sent)
+}
+
+fn insert(connection: &Connection, sql: &str, event: &Event, payload: &str, sent: bool) -> Result<()> {
     let mut statement = connection.prepare_cached(sql).map_err(told)?;
     let values = rusqlite::params![
         event.id.hyphenated().to_string(),
