@@ -13,9 +13,9 @@ use staffa_storage::{Error, Part, Result, Row};
 use crate::call::Call;
 use crate::commit::holders;
 use crate::error::{DUPLICATE_KEY, WRITE_CONFLICT, told};
-use crate::mongodb::Shared;
 use crate::row::{self, Stored, text};
 use crate::schema::STALE;
+use crate::shared::Shared;
 use crate::table::{IndexSet, Table};
 use crate::transaction::{done, raw, refused};
 

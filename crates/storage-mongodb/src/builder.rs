@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::backfill;
 use crate::call::Call;
-use crate::mongodb::Shared;
+use crate::shared::Shared;
 
 /// How long it rests after an error that may pass.
 const REST: Duration = Duration::from_secs(1);

@@ -15,8 +15,8 @@ use staffa_storage::{Part, Result};
 use tokio::sync::oneshot;
 
 use crate::call::Call;
-use crate::mongodb::Shared;
 use crate::row;
+use crate::shared::Shared;
 use crate::table::Table;
 
 /// Statements of a kind at once.

@@ -98,6 +98,7 @@ mod scan;
 mod schema;
 mod session;
 mod settle;
+mod shared;
 mod table;
 mod transaction;
 mod value;

@@ -10,9 +10,9 @@ use staffa_storage::{Migrate, Phase, Result, Schema, Step};
 use crate::backfill;
 use crate::call::Call;
 use crate::error::told;
-use crate::mongodb::Shared;
 use crate::options::Options;
 use crate::schema::{self, Lack, META, STALE, kind_key};
+use crate::shared::Shared;
 use crate::table::Table;
 
 /// What the database lacks for these schemas, and with `contract` what it has besides them; it only reads. Services may have the

@@ -14,10 +14,11 @@ use staffa_storage::{Error, Event, Exported, Kept, Mark, Moving, Part, Record, R
 use crate::call::Call;
 use crate::commit::{self, refuse_doubles};
 use crate::error::{told, waits};
-use crate::mongodb::{MongoDb, Shared};
+use crate::mongodb::MongoDb;
 use crate::outbox::GATES;
 use crate::row::{self, Stored, field};
 use crate::schema::{self, META};
+use crate::shared::Shared;
 use crate::table::Table;
 use crate::transaction::{self, Stop, Transaction, Work, raw};
 use crate::{kept, outbox};

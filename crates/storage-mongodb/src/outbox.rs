@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use crate::call::Call;
 use crate::kept::date;
-use crate::mongodb::Shared;
 use crate::row::{self, field, int, missing, text};
+use crate::shared::Shared;
 use crate::transaction::{Stop, Transaction, raw};
 use crate::value;
 

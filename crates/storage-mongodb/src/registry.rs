@@ -18,8 +18,8 @@ use tokio::sync::Notify;
 
 use crate::call::Call;
 use crate::error::told;
-use crate::mongodb::Shared;
 use crate::schema::{META, kind_key};
+use crate::shared::Shared;
 use crate::table::{Index, IndexSet, Table};
 
 /// How old a view may be.

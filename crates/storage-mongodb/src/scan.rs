@@ -12,8 +12,8 @@ use staffa_storage::{By, Found, Part, PartType, Result, Scan};
 use crate::backfill::{self, Keyed};
 use crate::call::Call;
 use crate::error::told;
-use crate::mongodb::Shared;
 use crate::row::{self, Stored};
+use crate::shared::Shared;
 use crate::table::{Index, Table};
 
 /// How many rows a read works out at each time before it makes their keys.

@@ -14,9 +14,9 @@ use staffa_storage::{Error, Migrate, Phase, Result, Step};
 use crate::backfill::{self, AT_ONCE_MAX};
 use crate::call::Call;
 use crate::error::{is_not_there, is_there, told};
-use crate::mongodb::Shared;
 use crate::outbox::{self, GATES};
 use crate::registry::entry;
+use crate::shared::Shared;
 use crate::table::{Table, part_name};
 use crate::{kept, transaction};
 

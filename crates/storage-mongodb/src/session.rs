@@ -12,8 +12,9 @@ use staffa_storage::{Error, Result};
 
 use crate::call::Call;
 use crate::error::{is_transient, told};
-use crate::mongodb::{MongoDb, Shared};
+use crate::mongodb::MongoDb;
 use crate::outbox;
+use crate::shared::Shared;
 use crate::transaction::{Stop, Transaction};
 
 /// The store's database, with the session that a statement must be run in for the store to stop it.
@@ -114,11 +115,11 @@ impl MongoDb {
         self.run(ctx, Operation::Write, "", |store, call| async move {
             let gate = store.gate();
             let mut tx = Transaction::begin(&store, &call).await?;
-            let done = own_work(&store, &call, &mut tx, gate.number, work).await;
+            let done = own_work(&store, &call, &mut tx, gate.number(), work).await;
             match tx.finish(done).await {
                 Ok(output) => Ok(output),
                 Err(Stop::Failed(error)) => Err(error),
-                Err(Stop::Unmet) => Err(frozen_or_busy(&store, &call, gate.number).await),
+                Err(Stop::Unmet) => Err(frozen_or_busy(&store, &call, gate.number()).await),
                 Err(Stop::Again) => Err(busy()),
             }
         })

@@ -21,7 +21,7 @@ use crate::error::{
     DUPLICATE_KEY, TIME_EXPIRED, WRITE_CONFLICT, code, is_closed, is_cut, is_transient, is_unsure, told,
     unsure,
 };
-use crate::mongodb::Shared;
+use crate::shared::Shared;
 
 /// How often a unit is run before it gives way to others.
 const ATTEMPTS_MAX: u32 = 16;
