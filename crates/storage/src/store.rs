@@ -84,6 +84,9 @@ pub enum Seen {
 /// [`crate::Schema::keys`] in bounded batches, under the version that was read. The shape stays as it was: the document was not
 /// written. An index is created before the backfill begins, or without blocking writers.
 ///
+/// **Pieces** that adapters share: the segments of a page for what compares nothing with NULL ([`crate::segment`]), spans and
+/// series ([`crate::watch`]), and whether an operation is still wanted ([`crate::Claim`]).
+///
 /// **Limits.** A statement ends with the context: give the server the budget that is left, and cancel besides. What waits
 /// for a place (a pool, a queue) waits within the context, and is [`crate::Error::Ended`] with it.
 #[async_trait]
