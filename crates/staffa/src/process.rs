@@ -176,6 +176,7 @@ impl Drop for Ending {
 }
 
 /// Composes the services in their order.
+#[cfg_attr(not(feature = "messaging"), expect(unused_variables, reason = "only a bus is waited for"))]
 async fn compose(
     ctx: &Context,
     services: Vec<(&'static str, Compose)>,

@@ -68,6 +68,7 @@ impl Adapter {
     }
 
     /// Whether one process has the store for itself.
+    #[cfg(feature = "messaging")]
     pub(crate) fn is_alone(&self) -> bool {
         match self {
             Self::Memory(_) => true,
@@ -114,6 +115,10 @@ pub struct Home<'a> {
     pub own: Vec<Schema>,
 }
 
+#[cfg_attr(
+    not(any(feature = "sqlite", feature = "postgres", feature = "mongodb")),
+    expect(unused_variables, reason = "memory has nothing to wait for")
+)]
 impl Home<'_> {
     /// Opens the store, and makes what is missing unless the settings say otherwise. Another process cannot have the same
     /// SQLite file meanwhile; see [`Home::beside`].

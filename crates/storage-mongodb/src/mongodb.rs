@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bson::doc;
-use mongodb::Client;
 use staffa_context::{Cause, Context, Timestamp};
 use staffa_storage::watch::{Meters, Operation};
 use staffa_storage::{
@@ -147,7 +146,7 @@ impl MongoDb {
     }
 
     #[cfg(feature = "conformance")]
-    pub(crate) fn client(&self) -> &Client {
+    pub(crate) fn client(&self) -> &mongodb::Client {
         &self.shared.client
     }
 
