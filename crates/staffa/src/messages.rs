@@ -108,6 +108,10 @@ impl Store for Relayed {
         self.store.get(ctx, kind, id).await
     }
 
+    async fn get_many(&self, ctx: &Context, kind: &'static str, ids: &[Part]) -> Result<Vec<Seen>> {
+        self.store.get_many(ctx, kind, ids).await
+    }
+
     async fn scan(&self, ctx: &Context, scan: Scan) -> Result<Vec<Found>> {
         self.store.scan(ctx, scan).await
     }

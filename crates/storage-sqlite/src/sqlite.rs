@@ -250,6 +250,14 @@ impl Store for Sqlite {
         self.run(ctx, Operation::Get, kind, move |connection, _| find(connection, &table, &id)).await
     }
 
+    async fn get_many(&self, ctx: &Context, kind: &'static str, ids: &[Part]) -> Result<Vec<Seen>> {
+        let (table, ids) = (Arc::clone(self.tables.of(kind)?), ids.to_vec());
+        self.run(ctx, Operation::GetMany, kind, move |connection, call| {
+            find_many(connection, &table, &ids, call)
+        })
+        .await
+    }
+
     async fn scan(&self, ctx: &Context, scan: Scan) -> Result<Vec<Found>> {
         let (table, kind) = (Arc::clone(self.tables.of(scan.kind)?), scan.kind);
         self.run(ctx, Operation::Scan, kind, move |connection, call| {
@@ -316,6 +324,14 @@ fn find(connection: &Connection, table: &Table, id: &Part) -> Result<Seen> {
         None => Ok(Seen::Absent { last: 0 }),
         Some(row) => seen(row, table).map(|(_, seen)| seen),
     }
+}
+
+/// One statement run for each, since SQLite has no round trips; a transaction makes them see one state.
+fn find_many(connection: &Connection, table: &Table, ids: &[Part], call: &Call) -> Result<Vec<Seen>> {
+    // Dropping it ends it.
+    let _state = connection.unchecked_transaction().map_err(told)?;
+    let find = |id| call.check().and_then(|()| find(connection, table, id));
+    ids.iter().map(find).collect()
 }
 
 impl Drop for Sqlite {

@@ -24,6 +24,7 @@ mod concurrent;
 mod ending;
 mod faults;
 mod kept;
+mod many;
 mod model;
 mod moving;
 mod open;
@@ -64,6 +65,7 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
         unique::CASES,
         paging::CASES,
         units::CASES,
+        many::CASES,
         concurrent::CASES,
         kept::CASES,
         outbox::CASES,

@@ -122,7 +122,13 @@ fn lock(data: &Mutex<Data>) -> MutexGuard<'_, Data> {
 impl Store for Memory {
     async fn get(&self, ctx: &Context, kind: &'static str, id: &Part) -> Result<Seen> {
         self.schema(kind)?;
-        Ok(self.data(ctx)?.kinds.get(kind).map_or(Seen::Absent { last: 0 }, |kind| kind.get(id)))
+        Ok(self.data(ctx)?.get(kind, id))
+    }
+
+    async fn get_many(&self, ctx: &Context, kind: &'static str, ids: &[Part]) -> Result<Vec<Seen>> {
+        self.schema(kind)?;
+        let data = self.data(ctx)?;
+        Ok(ids.iter().map(|id| data.get(kind, id)).collect())
     }
 
     async fn scan(&self, ctx: &Context, scan: Scan) -> Result<Vec<Found>> {
@@ -235,6 +241,10 @@ fn misplaced(record: &Record) -> Error {
 }
 
 impl Data {
+    fn get(&self, kind: &str, id: &Part) -> Seen {
+        self.kinds.get(kind).map_or(Seen::Absent { last: 0 }, |kind| kind.get(id))
+    }
+
     fn check(&self, store: &Memory, commit: &Commit) -> Result<()> {
         if let Some(kept) = &commit.kept
             && self.kept.contains_key(&(kept.scope.clone(), kept.key.clone()))

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use staffa_context::Context;
 
 use crate::cursor::Fingerprint;
+use crate::ids::Ids;
 use crate::{
     Bound, By, Cursor, Entity, Error, Found, Index, Key, KeyPart, Page, PageOf, Part, PartType, Range,
     Result, Row, Scan, Seen, Store, Versioned, entity, index, value,
 };
 
-/// Reads the entities of one kind: by id, or by a declared index.
+/// Reads the entities of one kind: by id, by many ids, or by a declared index.
 ///
 /// Cheap to clone and safe to share. A read sees what was committed before it began; it is not guarded at the commit
 /// of a unit, unlike [`crate::Unit::get`]. Dropping a read stops it in the store.
@@ -34,10 +35,23 @@ impl<E: Entity> Repository<E> {
     /// [`Error::NewerShape`], [`Error::Unusable`] for a document that does not fit.
     pub async fn find(&self, ctx: &Context, id: impl Borrow<E::Id>) -> Result<Option<Versioned<E>>> {
         let id = entity::id::<E>(id.borrow())?;
-        match self.store.get(ctx, E::KIND, &id).await? {
-            Seen::Row(row) => decode(row).map(Some),
-            Seen::Absent { .. } => Ok(None),
-        }
+        entity(self.store.get(ctx, E::KIND, &id).await?)
+    }
+
+    /// The entities with these ids, in their order, all as of one moment and in one round trip: `None` where there is none.
+    /// An id may be there several times, and is answered each time. At most [`crate::IDS_MAX`]; for no ids the store is not asked.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Repository::find`]; [`Error::Invalid`] at `ids` for too many.
+    pub async fn find_many(
+        &self,
+        ctx: &Context,
+        ids: impl IntoIterator<Item: Borrow<E::Id>>,
+    ) -> Result<Vec<Option<Versioned<E>>>> {
+        let ids = Ids::of::<E>(ids)?;
+        let seen = ids.read(ctx, &*self.store, E::KIND).await?;
+        ids.entities(seen)
     }
 
     /// A page of the entities that this range of the index covers, in its order.
@@ -187,8 +201,16 @@ impl Read {
     }
 }
 
+/// The entity that a read by id saw.
+pub(crate) fn entity<E: Entity>(seen: Seen) -> Result<Option<Versioned<E>>> {
+    match seen {
+        Seen::Row(row) => decode(row).map(Some),
+        Seen::Absent { .. } => Ok(None),
+    }
+}
+
 /// The entity of a row.
-pub(crate) fn decode<E: Entity>(row: Row) -> Result<Versioned<E>> {
+fn decode<E: Entity>(row: Row) -> Result<Versioned<E>> {
     let value = entity::decode(row.shape, row.document).map_err(|error| match error {
         Error::NewerShape { kind, shape, .. } => Error::NewerShape { kind, id: row.id.to_string(), shape },
         Error::Unusable(reason) => Error::Unusable(format!("{} {}: {reason}", E::KIND, row.id)),

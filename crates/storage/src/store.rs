@@ -94,6 +94,18 @@ pub trait Store: Send + Sync + 'static {
     /// The entity of this kind and id, or how it is absent. Cancel-safe.
     async fn get(&self, ctx: &Context, kind: &'static str, id: &Part) -> Result<Seen>;
 
+    /// The same for several ids of a kind, which the port gives each once, 1 to [`crate::IDS_MAX`]: what is at each, in their order.
+    /// Cancel-safe.
+    ///
+    /// It MUST be of one moment, and SHOULD take one round trip. An adapter for which [`Store::get`] is a round trip MUST NOT loop it.
+    async fn get_many(&self, ctx: &Context, kind: &'static str, ids: &[Part]) -> Result<Vec<Seen>> {
+        let mut seen = Vec::with_capacity(ids.len());
+        for id in ids {
+            seen.push(self.get(ctx, kind, id).await?);
+        }
+        Ok(seen)
+    }
+
     /// One page of a read by index, in the order of [`Part`], then of the id. Cancel-safe.
     ///
     /// It MUST give the `limit` first rows that the scan covers, or all if there are fewer, each once.

@@ -1,11 +1,13 @@
 use std::borrow::Borrow;
 use std::fmt;
+use std::slice;
 
 use serde::Serialize;
 use serde_json::Value;
 use staffa_context::{Context, IdempotencyKey};
 use uuid::Uuid;
 
+use crate::ids::Ids;
 use crate::{
     Commit, Entity, Error, Event, Expect, Guard, Happened, Kept, Part, Result, Seen, Store, Versioned, Write,
     entity, repository, value,
@@ -79,13 +81,30 @@ impl<'a, S: Store + ?Sized> Unit<'a, S> {
         id: impl Borrow<E::Id> + Send,
     ) -> Result<Option<Versioned<E>>> {
         let id = entity::id::<E>(id.borrow())?;
-        self.changes.check_room(E::KIND, &id)?;
+        self.changes.check_room(E::KIND, slice::from_ref(&id))?;
         let seen = self.store.get(ctx, E::KIND, &id).await?;
-        self.changes.remember(E::KIND, id, &seen)?;
-        match seen {
-            Seen::Row(row) => repository::decode(row).map(Some),
-            Seen::Absent { .. } => Ok(None),
+        self.changes.remember(E::KIND, &id, &seen)?;
+        repository::entity(seen)
+    }
+
+    /// The entities with these ids, in their order, as [`crate::Repository::find_many`] reads them; changes of this unit do not
+    /// show. The version or absence of each is remembered, as [`Unit::get`] does.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Unit::get`]; [`Error::Invalid`] at `ids` for more than [`crate::IDS_MAX`]. After an error, some may be remembered.
+    pub async fn get_many<E: Entity>(
+        &mut self,
+        ctx: &Context,
+        ids: impl IntoIterator<Item: Borrow<E::Id>> + Send,
+    ) -> Result<Vec<Option<Versioned<E>>>> {
+        let ids = Ids::of::<E>(ids)?;
+        self.changes.check_room(E::KIND, ids.parts())?;
+        let seen = ids.read(ctx, self.store, E::KIND).await?;
+        for (id, seen) in ids.parts().iter().zip(&seen) {
+            self.changes.remember(E::KIND, id, seen)?;
         }
+        ids.entities(seen)
     }
 
     /// Adds an entity. An id that was ever taken is [`Error::Duplicate`] at commit, unless this unit saw that
@@ -200,8 +219,10 @@ impl Changes {
         self.writes.binary_search_by(|write| (write.kind, &write.id).cmp(&(kind, id)))
     }
 
-    fn check_room(&self, kind: &str, id: &Part) -> Result<()> {
-        if self.seen.len() == LEN_MAX && self.seen_at(kind, id).is_err() {
+    /// Refuses entities that would be more than it remembers, whatever they are.
+    fn check_room(&self, kind: &str, ids: &[Part]) -> Result<()> {
+        let room = LEN_MAX - self.seen.len();
+        if ids.len() > room && ids.iter().filter(|id| self.seen_at(kind, id).is_err()).count() > room {
             return Err(too_many("remembered entities"));
         }
         Ok(())
@@ -212,15 +233,15 @@ impl Changes {
     }
 
     /// Refuses an entity that was seen otherwise before.
-    fn remember(&mut self, kind: &'static str, id: Part, seen: &Seen) -> Result<()> {
+    fn remember(&mut self, kind: &'static str, id: &Part, seen: &Seen) -> Result<()> {
         let expect = match seen {
             Seen::Row(row) => Expect::Version(row.version),
             Seen::Absent { last } => Expect::Absent { last: *last },
         };
-        match self.seen_at(kind, &id) {
-            Ok(at) if self.seen[at].expect != expect => return Err(conflict(kind, &id)),
+        match self.seen_at(kind, id) {
+            Ok(at) if self.seen[at].expect != expect => return Err(conflict(kind, id)),
             Ok(_) => {}
-            Err(at) => self.seen.insert(at, Guard { kind, id, expect }),
+            Err(at) => self.seen.insert(at, Guard { kind, id: id.clone(), expect }),
         }
         Ok(())
     }

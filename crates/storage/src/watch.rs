@@ -16,6 +16,8 @@ use crate::{Error, Result};
 pub enum Operation {
     /// [`crate::Store::get`].
     Get,
+    /// [`crate::Store::get_many`].
+    GetMany,
     /// [`crate::Store::scan`].
     Scan,
     /// [`crate::Store::commit`].
@@ -43,8 +45,9 @@ pub enum Operation {
 }
 
 impl Operation {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Get,
+        Self::GetMany,
         Self::Scan,
         Self::Commit,
         Self::Kept,
@@ -62,6 +65,7 @@ impl Operation {
     fn label(self) -> &'static str {
         match self {
             Self::Get => "get",
+            Self::GetMany => "get_many",
             Self::Scan => "scan",
             Self::Commit => "commit",
             Self::Kept => "kept",

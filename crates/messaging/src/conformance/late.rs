@@ -17,6 +17,10 @@ impl Store for Late {
         self.0.get(ctx, kind, id).await
     }
 
+    async fn get_many(&self, ctx: &Context, kind: &'static str, ids: &[Part]) -> Result<Vec<Seen>> {
+        self.0.get_many(ctx, kind, ids).await
+    }
+
     async fn scan(&self, ctx: &Context, scan: Scan) -> Result<Vec<Found>> {
         self.0.scan(ctx, scan).await
     }

@@ -49,6 +49,7 @@ const SOON: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy, Debug)]
 enum Operation {
     Get,
+    GetMany,
     Scan,
     Insert,
     Update,
@@ -66,8 +67,9 @@ impl Operation {
     }
 }
 
-const OPERATIONS: [Operation; 10] = [
+const OPERATIONS: [Operation; 11] = [
     Operation::Get,
+    Operation::GetMany,
     Operation::Scan,
     Operation::Insert,
     Operation::Update,
@@ -83,6 +85,7 @@ const OPERATIONS: [Operation; 10] = [
 async fn perform(ctx: &Context, store: &Arc<dyn Store>, operation: Operation, number: usize) -> Result<()> {
     match operation {
         Operation::Get => Repository::<Item>::new(store).find(ctx, 7).await.map(drop),
+        Operation::GetMany => Repository::<Item>::new(store).find_many(ctx, 0..400).await.map(drop),
         Operation::Scan => {
             let page = Page::first().limit(200);
             Repository::<Item>::new(store).range(ctx, &NAME, (), page).await.map(drop)

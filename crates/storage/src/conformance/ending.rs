@@ -64,6 +64,9 @@ async fn an_ended_context_does_nothing(test: &Test<'_>) -> Outcome {
         limit: 1,
     };
     refused("get", ended(store.get(&ctx, Account::KIND, &id).await), &want)?;
+    refused("get_many", ended(store.get_many(&ctx, Account::KIND, &[id]).await), &want)?;
+    let none = Repository::<Account>::new(&store).find_many(&ctx, &[]).await;
+    refused("get_many of none", ended(none), &want)?;
     refused("scan", ended(store.scan(&ctx, scan).await), &want)?;
     refused("commit", place(&ctx, &store, "p1").await, &want)?;
     refused("commit of an event", store.commit(&ctx, crate::Commit::default()).await, &want)?;
@@ -138,6 +141,7 @@ async fn a_read_dropped_anywhere_leaves_nothing(test: &Test<'_>) -> Outcome {
     for polls in 0..POLLS_MAX {
         let ends = [
             dropped_after(polls, repository.find(ctx, id)).await.map(|read| read.map(drop)),
+            dropped_after(polls, repository.find_many(ctx, 0..20)).await.map(|read| read.map(drop)),
             dropped_after(polls, repository.range(ctx, &NAME, (), Page::first()))
                 .await
                 .map(|read| read.map(drop)),
@@ -148,7 +152,7 @@ async fn a_read_dropped_anywhere_leaves_nothing(test: &Test<'_>) -> Outcome {
         insert(test, &store, account(&format!("after {polls}"), 1)).await?;
         same("a whole page", repository.all(ctx, Page::first().limit(1_000)).await?.items.len(), 51)?;
         let ended = ends.into_iter().flatten().collect::<Result<Vec<()>>>()?;
-        if ended.len() == 5 {
+        if ended.len() == 6 {
             return Ok(());
         }
     }
@@ -199,6 +203,7 @@ async fn a_closed_store_is_unavailable(test: &Test<'_>) -> Outcome {
     store.close(test.ctx).await?;
     let unavailable = |got: Result<()>| holds(&format!("{got:?}"), matches!(got, Err(Error::Unavailable(_))));
     unavailable(find::<Item>(test, &store, &0).await.map(drop))?;
+    unavailable(Repository::<Item>::new(&store).find_many(test.ctx, [0, 1]).await.map(drop))?;
     unavailable(count::<Item>(test, &store).await.map(drop))?;
     unavailable(place(test.ctx, &store, "p1").await)?;
     unavailable(store.kept(test.ctx, "place", "p0").await.map(drop))?;

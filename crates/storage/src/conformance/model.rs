@@ -99,7 +99,7 @@ async fn play(ctx: &Context, store: &Arc<dyn Store>, seed: u64, attempt: i64, st
     play.settle().await
 }
 
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 11] = [
     "write",
     "write many",
     "write again",
@@ -110,6 +110,7 @@ const KINDS: [&str; 10] = [
     "event",
     "answer",
     "guard",
+    "many",
 ];
 
 impl Play {
@@ -128,7 +129,8 @@ impl Play {
             6 => self.page(&mut dice, true).await,
             7 => self.event(&mut dice).await,
             8 => self.answer(&mut dice).await,
-            _ => self.guard(&mut dice).await,
+            9 => self.guard(&mut dice).await,
+            _ => self.many(&mut dice).await,
         }
     }
 
@@ -245,6 +247,29 @@ impl Play {
             outcomes.push((seen, made, unit.commit(&self.ctx).await));
         }
         self.alike("a guarded unit", outcomes).map(drop)
+    }
+
+    /// A unit that gets several ids at once, absent and repeated ones too, and writes some of what it got.
+    async fn many(&mut self, dice: &mut Dice) -> Outcome {
+        let len = dice.below(9);
+        let (ids, new): (Vec<i64>, _) = ((0..len).map(|_| self.id(dice)).collect(), self.item(dice));
+        let writes = dice.below(len + 1);
+        let mut outcomes = Vec::with_capacity(2);
+        for store in [&self.store, &self.model] {
+            let mut unit = store.unit();
+            let seen = unit.get_many::<Item>(&self.ctx, &ids).await?;
+            let found = Repository::<Item>::new(store).find_many(&self.ctx, &ids).await?;
+            for (id, seen) in ids.iter().zip(&seen).take(writes) {
+                let new =
+                    Item { id: *id, name: format!("{}/many {id}", self.prefix), code: None, ..new.clone() };
+                match seen.clone() {
+                    None => drop(unit.insert(new)),
+                    Some(seen) => drop(unit.update(seen.map(|_| new))),
+                }
+            }
+            outcomes.push((seen, found, unit.commit(&self.ctx).await));
+        }
+        self.alike("a unit that got many", outcomes).map(drop)
     }
 
     async fn read(&self, dice: &mut Dice) -> Outcome {

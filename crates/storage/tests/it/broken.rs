@@ -2,6 +2,7 @@
 
 mod fault;
 mod faulty;
+mod many;
 mod moved;
 mod remote;
 mod rolling;
@@ -57,8 +58,18 @@ async fn the_wrapper_without_a_fault_passes_every_case() {
 
 #[test]
 fn every_case_of_the_later_groups_is_failed_by_some_broken_adapter() {
-    let later =
-        ["round_trips", "partitions", "concurrent", "share", "roll", "moving", "model", "cancel", "away"];
+    let later = [
+        "round_trips",
+        "many",
+        "partitions",
+        "concurrent",
+        "share",
+        "roll",
+        "moving",
+        "model",
+        "cancel",
+        "away",
+    ];
     let store = FAULTS.iter().map(|(_, name)| *name);
     let builds = rolling::FAULTS.iter().map(|(_, name)| *name);
     let servers = remote::FAULTS.iter().map(|(_, name)| *name);

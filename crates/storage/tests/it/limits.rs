@@ -55,6 +55,8 @@ async fn a_unit_remembers_a_thousand_entities() {
         assert_eq!(unit.get::<Note>(ctx, id).await, Ok(None));
     }
     refused(unit.get::<Note>(ctx, most).await, "unit");
+    refused(unit.get_many::<Note>(ctx, [0, most]).await, "unit");
+    assert_eq!(unit.get_many::<Note>(ctx, [0, most - 1]).await, Ok(vec![None, None]));
     assert_eq!(unit.get::<Note>(ctx, 0).await, Ok(None), "what it remembers may be read again");
     unit.commit(ctx).await.unwrap();
 }

@@ -1,6 +1,7 @@
 //! A store that is whole but for one fault.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering as Memory};
 use std::sync::{Arc, Mutex};
 
@@ -23,6 +24,7 @@ pub(super) struct Faulty {
     pub(super) place: Arc<Place>,
     mark: Mutex<Option<Uuid>>,
     outbox: Mutex<Option<Vec<Event>>>,
+    pub(super) many: Mutex<BTreeMap<Vec<Part>, Vec<Seen>>>,
     /// Whether a session was left inside its transaction, or a read in mid-air.
     open: AtomicBool,
 }
@@ -36,8 +38,8 @@ pub(super) struct Place {
 
 impl Faulty {
     pub(super) fn new(fault: Fault, inner: Arc<dyn Moving>, place: Arc<Place>) -> Self {
-        let (mark, outbox) = (Mutex::default(), Mutex::default());
-        Self { fault, inner, place, mark, outbox, open: AtomicBool::new(false) }
+        let (mark, outbox, many) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { fault, inner, place, mark, outbox, many, open: AtomicBool::new(false) }
     }
 
     fn has(&self, fault: Fault) -> bool {
@@ -279,13 +281,14 @@ fn like(text: &str, prefix: &str) -> bool {
 impl Store for Faulty {
     async fn get(&self, ctx: &Context, kind: &'static str, id: &Part) -> Result<Seen> {
         self.serves(ctx).await?;
-        match self.inner.get(&self.context(ctx), kind, id).await? {
-            Seen::Absent { .. } if self.has(Fault::ForgetsTheDeleted) => Ok(Seen::Absent { last: 0 }),
-            Seen::Row(row) if self.has(Fault::ForgetsTheShape) => {
-                Ok(Seen::Row(staffa_storage::Row { shape: 2, ..row }))
-            }
-            seen => Ok(seen),
-        }
+        Ok(self.seen(self.inner.get(&self.context(ctx), kind, id).await?))
+    }
+
+    async fn get_many(&self, ctx: &Context, kind: &'static str, ids: &[Part]) -> Result<Vec<Seen>> {
+        self.serves(ctx).await?;
+        let ctx = &self.context(ctx);
+        self.wait(ctx).await?;
+        self.many(ctx, kind, ids).await
     }
 
     async fn scan(&self, ctx: &Context, scan: Scan) -> Result<Vec<Found>> {

@@ -340,6 +340,11 @@ impl Store for Client {
         self.inner.get(ctx, kind, id).await
     }
 
+    async fn get_many(&self, ctx: &Context, kind: &'static str, ids: &[Part]) -> Result<Vec<Seen>> {
+        self.ask(ctx).await?;
+        self.inner.get_many(ctx, kind, ids).await
+    }
+
     async fn scan(&self, ctx: &Context, scan: Scan) -> Result<Vec<Found>> {
         self.ask(ctx).await?;
         self.inner.scan(ctx, scan).await

@@ -146,6 +146,10 @@ impl Store for Build {
         self.memory.get(ctx, kind, id).await
     }
 
+    async fn get_many(&self, ctx: &Context, kind: &'static str, ids: &[Part]) -> Result<Vec<Seen>> {
+        self.memory.get_many(ctx, kind, ids).await
+    }
+
     async fn scan(&self, ctx: &Context, scan: Scan) -> Result<Vec<Found>> {
         self.memory.scan(ctx, scan).await
     }
