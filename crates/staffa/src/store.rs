@@ -173,7 +173,7 @@ impl Home<'_> {
         }
     }
 
-    /// Does what [`Home::plan`] says, and tells `observe` of each statement as it is done. It ends when every index is whole;
+    /// Does what [`Home::plan`] says, and tells `observe` of each step once it is done. It ends when every index is whole;
     /// cut, it goes on when it is called again.
     ///
     /// # Errors
@@ -182,7 +182,7 @@ impl Home<'_> {
         self,
         ctx: &Context,
         contract: bool,
-        observe: impl FnMut(&str) + Send + 'static,
+        observe: impl FnMut(&Step) + Send + 'static,
     ) -> Result<()> {
         match self.place()? {
             Place::Memory => Err(nobody_else()),

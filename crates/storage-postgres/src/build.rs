@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use staffa_context::Context;
-use staffa_storage::{Error, Result, Schema};
+use staffa_storage::{Error, Phase, Result, Schema, Step};
 use tokio_postgres::SimpleQueryMessage;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
@@ -32,6 +32,9 @@ const LOCK_WAIT: Duration = Duration::from_secs(1);
 const ATTEMPTS_MAX: usize = 30;
 /// Rows after whose keying the index over stale rows is made anew: it is full of what is gone.
 const REINDEX_FROM: usize = 10_000;
+
+/// What is told of each step once it is done.
+pub(crate) type Observe<'a> = &'a mut (dyn FnMut(&Step) + Send);
 
 /// Whether the indexes of a kind are whole.
 #[derive(Default)]
@@ -61,6 +64,7 @@ pub(crate) async fn expand(
     session: &Session,
     schema: &str,
     schemas: &[Schema],
+    observe: Observe<'_>,
 ) -> Result<Plan> {
     let mut attempts = 0;
     loop {
@@ -72,16 +76,22 @@ pub(crate) async fn expand(
         match expand_once(session, schema, schemas).await {
             Err(Error::Unavailable(_)) if attempts < ATTEMPTS_MAX => ctx.sleep(LOOK_PAUSE).await?,
             Err(error) => return Err(error),
-            Ok(()) => {}
+            Ok(made) => {
+                let steps = made.into_iter().map(|statement| Step { phase: Phase::Expand, statement });
+                steps.for_each(|step| observe(&step));
+            }
         }
     }
 }
 
-/// Makes tables and columns in one transaction, one process at a time.
-async fn expand_once(session: &Session, schema: &str, schemas: &[Schema]) -> Result<()> {
+/// Makes tables and columns in one transaction, one process at a time; gives the statements.
+async fn expand_once(session: &Session, schema: &str, schemas: &[Schema]) -> Result<Vec<String>> {
     let key = lock_key("expand", schema);
-    let begin =
-        format!("SELECT pg_advisory_xact_lock({key}); SET LOCAL lock_timeout = {}", LOCK_WAIT.as_millis());
+    let begin = format!(
+        "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock({key}); \
+         SET LOCAL lock_timeout = {}",
+        LOCK_WAIT.as_millis(),
+    );
     let made = async {
         session.begin(&begin).await.map_err(|error| told(&error))?;
         // Another process may have been here while this one waited.
@@ -89,7 +99,8 @@ async fn expand_once(session: &Session, schema: &str, schemas: &[Schema]) -> Res
         for statement in &missing.expand {
             session.simple(statement).await.map_err(|error| told_of_change(&error, statement))?;
         }
-        session.commit().await.map_err(|error| told(&error))
+        session.commit().await.map_err(|error| told(&error))?;
+        Ok(missing.expand)
     };
     let made = made.await;
     if made.is_err() {
@@ -115,20 +126,10 @@ pub(crate) struct Builder<'a> {
 
 impl Builder<'_> {
     /// Until all are whole or one cannot be. Each kind's progress says which.
-    pub(crate) async fn run(&self, ctx: &Context, observe: &mut (dyn FnMut(&str) + Send)) -> Result<()> {
+    pub(crate) async fn run(&self, ctx: &Context, observe: Observe<'_>) -> Result<()> {
         loop {
             let missing = self.missing(ctx).await?;
-            let stale = self.stale(ctx).await?;
-            let mut done = true;
-            for table in self.tables.all() {
-                let makes = missing.makes.iter().any(|make| make.kind == table.kind());
-                if makes || stale.contains(&table.kind()) {
-                    done = false;
-                } else {
-                    table.progress.set(Ok(()));
-                }
-            }
-            if done {
+            if self.note_whole(ctx, &missing).await? {
                 return Ok(());
             }
             let Some(lock) = self.lock(ctx).await? else {
@@ -146,16 +147,20 @@ impl Builder<'_> {
         plan(&inspect(&session, self.schema).await?, self.schema, self.schemas)
     }
 
-    /// The kinds that have stale rows.
-    async fn stale(&self, ctx: &Context) -> Result<Vec<&'static str>> {
+    /// Notes which kinds lack neither an index nor keys; whether that is all of them.
+    async fn note_whole(&self, ctx: &Context, missing: &Plan) -> Result<bool> {
         let session = self.pool.session(ctx).await?;
-        let mut kinds = Vec::new();
+        let mut all = true;
         for table in self.tables.all() {
-            if backfill::count(&session, table, 1).await? > 0 {
-                kinds.push(table.kind());
+            let makes = missing.makes.iter().any(|make| make.kind == table.kind());
+            // Rows are counted once there is the index that finds them.
+            if makes || backfill::count(&session, table, 1).await? > 0 {
+                all = false;
+            } else {
+                table.progress.set(Ok(()));
             }
         }
-        Ok(kinds)
+        Ok(all)
     }
 
     /// A session whose transaction holds the lock of those who build; `None` when another process has it.
@@ -163,8 +168,8 @@ impl Builder<'_> {
     /// It is asked for and not waited for: one that waits has a snapshot, for which `CREATE INDEX CONCURRENTLY` would wait.
     async fn lock(&self, ctx: &Context) -> Result<Option<Session>> {
         let session = self.pool.session(ctx).await?;
-        let begin = "SET LOCAL idle_in_transaction_session_timeout = 0";
-        session.begin(begin).await.map_err(|error| told(&error))?;
+        let begin = without("true", &["idle_in_transaction_session_timeout", "transaction_timeout"]);
+        session.begin(&begin).await.map_err(|error| told(&error))?;
         // As text: a statement that was bound keeps its snapshot until the next one.
         let ask = format!("SELECT pg_try_advisory_xact_lock({})", lock_key("build", self.schema));
         let told_of = session.watched(session.client().simple_query(&ask)).await;
@@ -180,7 +185,7 @@ impl Builder<'_> {
     }
 
     /// What one process at a time does, kind by kind.
-    async fn build(&self, ctx: &Context, observe: &mut (dyn FnMut(&str) + Send)) -> Result<()> {
+    async fn build(&self, ctx: &Context, observe: Observe<'_>) -> Result<()> {
         let missing = self.missing(ctx).await?;
         for table in self.tables.all() {
             let makes: Vec<&Make> = missing.makes.iter().filter(|make| make.kind == table.kind()).collect();
@@ -202,7 +207,7 @@ impl Builder<'_> {
         ctx: &Context,
         table: &Table,
         makes: &[&Make],
-        observe: &mut (dyn FnMut(&str) + Send),
+        observe: Observe<'_>,
     ) -> Result<()> {
         let (of_stale, others): (Vec<&Make>, Vec<&Make>) =
             makes.iter().partition(|make| make.index.is_none());
@@ -216,19 +221,13 @@ impl Builder<'_> {
         if keyed >= REINDEX_FROM {
             let name = quoted(&crate::table::stale_name(table.kind(), table.mask));
             let statement = format!("REINDEX INDEX CONCURRENTLY {}.{name}", quoted(self.schema));
-            observe(&statement);
-            self.simple(ctx, statement).await?;
+            self.simple(ctx, statement, observe).await?;
         }
         Ok(())
     }
 
     /// Keys all stale rows; gives how many there were.
-    async fn fill(
-        &self,
-        ctx: &Context,
-        table: &Table,
-        observe: &mut (dyn FnMut(&str) + Send),
-    ) -> Result<usize> {
+    async fn fill(&self, ctx: &Context, table: &Table, observe: Observe<'_>) -> Result<usize> {
         let mut keyed = 0;
         loop {
             ctx.check()?;
@@ -238,26 +237,24 @@ impl Builder<'_> {
                 return Ok(keyed);
             }
             keyed += count;
-            observe(&format!("{}: {keyed} rows keyed", table.kind()));
+            let statement = format!("-- {}: {keyed} rows keyed", table.kind());
+            observe(&Step { phase: Phase::Backfill, statement });
         }
     }
 
     /// Makes one index beside those who write. One that was left over is taken away first, unless it is being made right now by
     /// a server process whose client was killed.
-    async fn make(&self, ctx: &Context, make: &Make, observe: &mut (dyn FnMut(&str) + Send)) -> Result<()> {
+    async fn make(&self, ctx: &Context, make: &Make, observe: Observe<'_>) -> Result<()> {
         if make.left_over {
             if self.is_being_made(ctx, &make.name).await? {
                 ctx.sleep(LOOK_PAUSE).await?;
                 return Ok(());
             }
-            let statement = make.drop(&quoted(self.schema));
-            observe(&statement);
-            self.simple(ctx, statement).await?;
+            self.simple(ctx, make.drop(&quoted(self.schema)), observe).await?;
         }
-        observe(&make.statement);
-        let made = self.simple(ctx, make.statement.clone()).await;
+        let made = self.simple(ctx, make.statement.clone(), observe).await;
         if let Err(Error::Duplicate { .. }) = made {
-            self.simple(ctx, make.drop(&quoted(self.schema))).await?;
+            self.simple(ctx, make.drop(&quoted(self.schema)), observe).await?;
             let index = make.index.unwrap_or_default().into();
             return Err(Error::Duplicate { kind: make.kind.into(), index });
         }
@@ -275,25 +272,45 @@ impl Builder<'_> {
         Ok(!rows.map_err(|error| told(&error))?.is_empty())
     }
 
-    /// A statement that may take long: the server stops it when the context ends or this is dropped.
-    async fn simple(&self, ctx: &Context, statement: String) -> Result<()> {
+    /// A statement that may take long: the server stops it when the context ends or this is dropped, and for no other reason.
+    async fn simple(&self, ctx: &Context, statement: String, observe: Observe<'_>) -> Result<()> {
         let session = self.pool.session(ctx).await?;
-        let call = Call::new(ctx.clone());
+        let (call, stop, direct) = (Call::new(ctx.clone()), session.stop(), self.pool.is_direct());
+        let step = Step { phase: Phase::Expand, statement: statement.clone() };
         let work = Work::new(
             call,
-            session.stop(),
+            stop,
             Box::pin(async move {
-                session.simple(&statement).await.map_err(|error| match error.code() {
-                    Some(code) if *code == SqlState::UNIQUE_VIOLATION => {
-                        Error::Duplicate { kind: String::new(), index: String::new() }
-                    }
-                    Some(code) if *code == SqlState::T_R_DEADLOCK_DETECTED => {
-                        Error::Unavailable("units were in the way of an index".into())
-                    }
-                    _ => told_of_change(&error, &statement),
-                })
+                if direct {
+                    // Such a statement runs outside of a transaction, so the settings are the session's, which ends with it.
+                    session.spend();
+                    let patient =
+                        without("false", &["statement_timeout", "lock_timeout", "transaction_timeout"]);
+                    session.simple(&patient).await.map_err(|error| told(&error))?;
+                }
+                session.simple(&statement).await.map_err(|error| told_of_making(&error, &statement))
             }),
         );
-        work.answer().await
+        work.answer().await?;
+        observe(&step);
+        Ok(())
+    }
+}
+
+/// The text that switches these timeouts off, of those that the server knows: until the transaction ends, or the session.
+fn without(local: &str, timeouts: &[&str]) -> String {
+    let names = timeouts.join("', '");
+    format!("SELECT set_config(name, '0', {local}) FROM pg_settings WHERE name IN ('{names}')")
+}
+
+fn told_of_making(error: &tokio_postgres::Error, statement: &str) -> Error {
+    match error.code() {
+        Some(code) if *code == SqlState::UNIQUE_VIOLATION => {
+            Error::Duplicate { kind: String::new(), index: String::new() }
+        }
+        Some(code) if *code == SqlState::T_R_DEADLOCK_DETECTED => {
+            Error::Unavailable("units were in the way of an index".into())
+        }
+        _ => told_of_change(error, statement),
     }
 }

@@ -26,7 +26,7 @@ pub(crate) async fn reach(ctx: &Context, url: &str, options: &Options) -> Result
     check(&session).await?;
     let pooled = target.pooled || pooler::is_between(&session).await?;
     drop(session);
-    Ok(if pooled { pool } else { pool.with_statements(options.statement_cache) })
+    Ok(if pooled { pool } else { pool.direct(options.statement_cache) })
 }
 
 /// Refuses a server that is too old, has another encoding, or takes no writes.

@@ -60,7 +60,8 @@
 //!
 //! # Limits
 //!
-//! - [`Options::connections_max`] connections a process; who finds none waits for one until its context ends.
+//! - [`Options::connections_max`] connections a process; who finds none free waits for one until its context ends, and at most
+//!   [`Options::place_wait`].
 //! - A cancelled statement has 5 s to end before its connection is closed; a commit whose context ends waits 250 ms for its outcome.
 //! - A connection has 10 s to be made.
 //!
@@ -95,6 +96,7 @@ mod row;
 mod scan;
 mod schema;
 mod session;
+mod settle;
 mod table;
 mod tls;
 mod url;

@@ -3,7 +3,7 @@
 use staffa_context::Context;
 use staffa_storage::{Error, Phase, Result, Schema, Step};
 
-use crate::build::{self, Builder};
+use crate::build::{self, Builder, Observe};
 use crate::error::told;
 use crate::options::Options;
 use crate::session::Session;
@@ -25,6 +25,16 @@ pub async fn plan(
 ) -> Result<Vec<Step>> {
     ctx.check()?;
     Schema::check(schemas)?;
+    ctx.run(missing(ctx, url, options, schemas, contract)).await?
+}
+
+async fn missing(
+    ctx: &Context,
+    url: &str,
+    options: &Options,
+    schemas: &[Schema],
+    contract: bool,
+) -> Result<Vec<Step>> {
     let pool = connection::reach(ctx, url, options).await?;
     let session = pool.session(ctx).await?;
     let present = schema::inspect(&session, &options.schema).await?;
@@ -38,7 +48,7 @@ pub async fn plan(
 }
 
 /// Takes the store on the server of `url` to these schemas, until every index is whole, and with `contract` takes away what
-/// only older binaries need. `observe` is told of each statement. It may be stopped and called again.
+/// only older binaries need. `observe` is told of each step once it is done. It may be stopped and called again.
 ///
 /// # Errors
 ///
@@ -49,27 +59,32 @@ pub async fn migrate(
     options: &Options,
     schemas: &[Schema],
     contract: bool,
-    observe: &mut (dyn FnMut(&str) + Send),
+    mut observe: impl FnMut(&Step) + Send,
 ) -> Result<()> {
     ctx.check()?;
     Schema::check(schemas)?;
+    ctx.run(migrate_all(ctx, url, options, schemas, contract, &mut observe)).await?
+}
+
+async fn migrate_all(
+    ctx: &Context,
+    url: &str,
+    options: &Options,
+    schemas: &[Schema],
+    contract: bool,
+    observe: Observe<'_>,
+) -> Result<()> {
     let pool = connection::reach(ctx, url, options).await?;
     let session = pool.session(ctx).await?;
-    let present = schema::inspect(&session, &options.schema).await?;
-    for statement in &schema::plan(&present, &options.schema, schemas)?.expand {
-        observe(statement);
-    }
-    let plan = build::expand(ctx, &session, &options.schema, schemas).await?;
-    let space = quoted(&options.schema);
-    let tables = plan.tables(&space, schemas)?;
+    let plan = build::expand(ctx, &session, &options.schema, schemas, observe).await?;
+    let tables = plan.tables(&quoted(&options.schema), schemas)?;
     let builder = Builder { pool: &pool, schema: &options.schema, schemas, tables: &tables };
     builder.run(ctx, observe).await?;
     if contract {
         let present = schema::inspect(&session, &options.schema).await?;
         for statement in schema::plan(&present, &options.schema, schemas)?.contract {
-            ctx.check()?;
-            observe(&statement);
             session.simple(&statement).await.map_err(|error| told(&error))?;
+            observe(&Step { phase: Phase::Contract, statement });
         }
     }
     drop(session);

@@ -8,8 +8,11 @@ pub struct Options {
     /// The PostgreSQL schema that holds the store and nothing else: 1 to 63 of `a-z`, `0-9` and `_`, a letter first and
     /// not `pg_`. Each service has one of its own, named after it. Default: `staffa`.
     pub schema: String,
-    /// Connections at most; at least 2. An operation that finds none free waits for one, within its deadline. Default: 16.
+    /// Connections at most; at least 2. An operation that finds none free waits for one. Default: 16.
     pub connections_max: usize,
+    /// How long an operation waits for a connection that is free when its deadline is later or there is none; then the store
+    /// is unavailable. Default: 5 s.
+    pub place_wait: Duration,
     /// How long to try to reach a server that is starting or away when the store is opened, within the context.
     /// Default: 10 s.
     pub connect_wait: Duration,
@@ -41,6 +44,7 @@ impl Default for Options {
         Self {
             schema: "staffa".into(),
             connections_max: 16,
+            place_wait: Duration::from_secs(5),
             connect_wait: Duration::from_secs(10),
             statement_cache: 256,
             migrate: Migrate::Apply,

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, PoolError, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{
+    Manager, ManagerConfig, Object, PoolError, RecyclingMethod, Runtime, TimeoutType, Timeouts,
+};
 use staffa_context::{Context, Series};
 use staffa_storage::{Error, Result};
 use tokio::sync::Notify;
@@ -25,7 +27,9 @@ const CONNECT_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Pool {
     pool: deadpool_postgres::Pool,
     tls: MakeRustlsConnect,
+    direct: bool,
     cache: usize,
+    place_wait: Duration,
     crew: Arc<Crew>,
     waiting: Series,
 }
@@ -38,23 +42,33 @@ impl Pool {
         let manager = Manager::from_config(target.config.clone(), tls.clone(), recycling);
         let pool = deadpool_postgres::Pool::builder(manager)
             .max_size(options.connections_max.max(2))
-            .timeouts(Timeouts { create: Some(CONNECT_TIMEOUT), ..Timeouts::default() })
+            .timeouts(Timeouts {
+                wait: Some(options.place_wait),
+                create: Some(CONNECT_TIMEOUT),
+                ..Timeouts::default()
+            })
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| Error::Unusable(error.to_string()))?;
         let waiting = ctx.series(&QUEUE_LENGTH, &[("system", SYSTEM), ("queue", "connection")]);
-        Ok(Self { pool, tls, cache: 0, crew: Arc::default(), waiting })
+        let place_wait = options.place_wait;
+        Ok(Self { pool, tls, direct: false, cache: 0, place_wait, crew: Arc::default(), waiting })
     }
 
-    /// The same pool, whose sessions keep so many statements prepared.
-    pub(crate) fn with_statements(self, cache: usize) -> Self {
-        Self { cache, ..self }
+    /// The same pool, known to reach the server itself: its sessions keep so many statements prepared.
+    pub(crate) fn direct(self, cache: usize) -> Self {
+        Self { direct: true, cache, ..self }
     }
 
-    /// A connection, waited for within the context.
+    /// Whether a session is one of the server's, and no pooler is in between.
+    pub(crate) fn is_direct(&self) -> bool {
+        self.direct
+    }
+
+    /// A connection, waited for within the context and [`Options::place_wait`].
     pub(crate) async fn session(&self, ctx: &Context) -> Result<Session> {
         let waits = Waits::new(&self.waiting);
-        let object = ctx.run(self.pool.get()).await?.map_err(|error| told_of_pool(&error))?;
+        let object = ctx.run(self.pool.get()).await?.map_err(|error| self.told(&error))?;
         drop(waits);
         Ok(self.of(object))
     }
@@ -70,13 +84,27 @@ impl Pool {
             let passing = matches!(&error, PoolError::Backend(error) if may_pass(error));
             if !passing || waiting.sleep(CONNECT_PAUSE).await.is_err() {
                 ctx.check()?;
-                return Err(told_of_pool(&error));
+                return Err(self.told(&error));
             }
         }
     }
 
     fn of(&self, object: Object) -> Session {
         Session::new(object, self.tls.clone(), self.cache, Arc::clone(&self.crew))
+    }
+
+    fn told(&self, error: &PoolError) -> Error {
+        match error {
+            PoolError::Closed => Error::Unavailable("the store is closed".into()),
+            PoolError::Backend(error) => told_of_connecting(error),
+            PoolError::Timeout(TimeoutType::Wait) => Error::Unavailable(format!(
+                "none of the {} connections (`connections_max`) came free within {:?} (`place_wait`): give the store \
+                 more, or find what holds them",
+                self.pool.status().max_size,
+                self.place_wait,
+            )),
+            other => Error::Unavailable(format!("the server cannot be reached: {other}")),
+        }
     }
 
     /// Ends what is idle, and waits for what is not.
@@ -89,14 +117,6 @@ impl Pool {
     /// Connections that it has now.
     pub(crate) fn size(&self) -> usize {
         self.pool.status().size
-    }
-}
-
-fn told_of_pool(error: &PoolError) -> Error {
-    match error {
-        PoolError::Closed => Error::Unavailable("the store is closed".into()),
-        PoolError::Backend(error) => told_of_connecting(error),
-        other => Error::Unavailable(format!("the server cannot be reached: {other}")),
     }
 }
 

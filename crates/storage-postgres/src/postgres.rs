@@ -6,7 +6,8 @@ use futures_util::future::join;
 use staffa_context::{BoxFuture, Cancel, Cause, Context, Timestamp};
 use staffa_storage::watch::{Meters, Operation};
 use staffa_storage::{
-    Backlog, By, Commit, Error, Event, Found, Kept, Migrate, Part, Result, Scan, Schema, Seen, Store, Unsent,
+    Backlog, By, Commit, Error, Event, Found, Kept, Migrate, Part, Result, Scan, Schema, Seen, Step, Store,
+    Unsent,
 };
 use tokio::sync::{Notify, watch};
 use tokio_postgres::{Client, Row};
@@ -16,17 +17,17 @@ use crate::build::{self, Builder};
 use crate::call::{Call, Work};
 use crate::careful::careful;
 use crate::commit::{Changes, Common, Tried, quick, told_of_commit, torn};
-use crate::error::{is_in_the_way, told};
+use crate::error::told;
 use crate::options::Options;
 use crate::pool::Pool;
 use crate::row::{Json, Param, get, shape};
-use crate::session::{Session, Sql, Step as Stage, Told, together};
-use crate::table::{Table, Tables, quoted};
+use crate::schema::Plan;
+use crate::session::{Session, Sql};
+use crate::settle::settle;
+use crate::table::{Look, Table, Tables, quoted};
 use crate::watch::{OPERATION_SECONDS, SYSTEM};
 use crate::{backfill, connection, kept, migration, outbox, scan};
 
-/// How often what writes to the outbox alone is run again that the server found in another's way.
-const ATTEMPTS_MAX: usize = 5;
 /// How often a read keys the rows that an older binary goes on writing, before it says that it cannot.
 const KEYINGS_MAX: usize = 10;
 
@@ -69,13 +70,7 @@ impl Postgres {
     pub async fn open(ctx: &Context, url: &str, options: Options, schemas: Vec<Schema>) -> Result<Arc<Self>> {
         ctx.check()?;
         Schema::check(&schemas)?;
-        let pool = connection::reach(ctx, url, &options).await?;
-        let session = pool.session(ctx).await?;
-        let plan = match options.migrate {
-            Migrate::Apply => build::expand(ctx, &session, &options.schema, &schemas).await?,
-            Migrate::Check => migration::checked(&session, &options.schema, &schemas).await?,
-        };
-        drop(session);
+        let (pool, plan) = ctx.run(first(ctx, url, &options, &schemas)).await??;
         let space = quoted(&options.schema);
         let tables = plan.tables(&space, &schemas)?;
         let meters = Meters::new(ctx, SYSTEM, &OPERATION_SECONDS, schemas.iter().map(|schema| schema.kind));
@@ -199,14 +194,8 @@ impl Postgres {
         let inner = Arc::clone(&self.inner);
         self.run(ctx, operation, "", |session, call| {
             Box::pin(async move {
-                for _ in 1..ATTEMPTS_MAX {
-                    match change(&session, &inner.common, &of(&inner.common), &params, &call).await {
-                        Err(error) if is_in_the_way(&error) => call.check()?,
-                        told_of => return told_of.map_err(|error| told(&error)),
-                    }
-                }
-                let last = change(&session, &inner.common, &of(&inner.common), &params, &call).await;
-                last.map_err(|error| told(&error))
+                let common = &inner.common;
+                settle(&session, common, &of(common), &params, &call).await
             })
         })
         .await
@@ -237,14 +226,22 @@ impl Inner {
     async fn keep_building(&self, ctx: &Context, first: &watch::Sender<Option<Result<()>>>) {
         let schema = &self.options.schema;
         let builder = Builder { pool: &self.pool, schema, schemas: &self.schemas, tables: &self.tables };
+        let mut trouble = None;
         loop {
-            let mut observe = |step: &str| tracing::info!(schema, step, "building");
+            let mut observe = |step: &Step| tracing::info!(schema, step = step.statement, "built");
             let built = match ctx.run(builder.run(ctx, &mut observe)).await {
                 Ok(built) => built,
                 Err(_) => return,
             };
             let again = matches!(built, Err(Error::Unavailable(_)));
-            if !again {
+            if again {
+                let error = built.err();
+                if trouble != error {
+                    tracing::warn!(schema, ?error, "indexes could not be built; trying again");
+                }
+                trouble = error;
+            } else {
+                trouble = None;
                 // Nobody listens once opening has waited long enough.
                 let _ = first.send(Some(built));
             }
@@ -259,39 +256,53 @@ impl Inner {
         }
     }
 
-    /// Refuses a read by an index that is not whole.
-    async fn check_whole(&self, session: &Session, table: &Table, index: usize) -> Result<()> {
-        if table.progress.is_whole() {
-            return Ok(());
-        }
-        if let Some(error) = table.progress.failed() {
-            return Err(Error::Unavailable(format!(
-                "the indexes of {} cannot be made whole: {error}",
-                table.kind()
-            )));
-        }
-        Err(self.being_built(session, table, index).await?)
-    }
-
-    async fn being_built(&self, session: &Session, table: &Table, index: usize) -> Result<Error> {
-        let left = backfill::count(session, table, usize::MAX).await?;
+    /// Why an index of a kind does not serve.
+    async fn not_whole(&self, session: &Session, table: &Table, index: usize) -> Result<Error> {
         let name = table.indexes.get(index).map_or("", |index| index.schema.name);
-        Ok(Error::Unavailable(format!("the index {}.{name} is being built: {left} rows to go", table.kind())))
+        let kind = table.kind();
+        if let Some(error) = table.progress.failed() {
+            return Ok(Error::Unavailable(format!("the index {kind}.{name} cannot be made whole: {error}")));
+        }
+        let left = backfill::count(session, table, usize::MAX).await?;
+        Ok(Error::Unavailable(format!("the index {kind}.{name} is being built: {left} rows to go")))
     }
 
-    /// One page; rows that an older binary wrote meanwhile are keyed first, if they are few.
+    /// One page.
     async fn page(&self, session: &Session, call: &Call, table: &Table, scan: &Scan) -> Result<Vec<Found>> {
-        let page = scan::Page::new(table, scan)?;
-        if let By::Index(index) = scan.by {
-            self.check_whole(session, table, index).await?;
+        match scan.by {
+            By::Id => {
+                let page = scan::Page::new(table, scan, Look::Any)?;
+                page.read(session).await.map(Option::unwrap_or_default)
+            }
+            By::Index(index) => self.page_by(session, call, table, scan, index).await,
         }
+    }
+
+    /// One page by an index. Rows that an older binary wrote, and that lack a key in it, are keyed first if they are few.
+    async fn page_by(
+        &self,
+        session: &Session,
+        call: &Call,
+        table: &Table,
+        scan: &Scan,
+        index: usize,
+    ) -> Result<Vec<Found>> {
+        let Some(mut look) = table.look(index) else {
+            return Err(self.not_whole(session, table, index).await?);
+        };
         for _ in 0..KEYINGS_MAX {
-            let rows = session.query(&page.sql, &page.params).await.map_err(|error| told(&error))?;
-            if let Some(found) = page.found(&rows)? {
+            if let Some(found) = scan::Page::new(table, scan, look)?.read(session).await? {
                 return Ok(found);
             }
             call.check()?;
-            if backfill::count(session, table, backfill::FEW + 1).await? > backfill::FEW {
+            if look == Look::Any {
+                // Perhaps it is only another index that they lack a key in.
+                look = Look::Own(table.mask);
+                continue;
+            }
+            let few = table.progress.is_whole()
+                && backfill::count(session, table, backfill::FEW + 1).await? <= backfill::FEW;
+            if !few {
                 break;
             }
             while backfill::batch(session, table).await.map_err(unkeyed)? > 0 {
@@ -299,9 +310,20 @@ impl Inner {
             }
         }
         self.stale.notify_one();
-        let index = if let By::Index(index) = scan.by { index } else { 0 };
-        Err(self.being_built(session, table, index).await?)
+        Err(self.not_whole(session, table, index).await?)
     }
+}
+
+/// A server that was reached, and a store on it whose tables and columns are there.
+async fn first(ctx: &Context, url: &str, options: &Options, schemas: &[Schema]) -> Result<(Pool, Plan)> {
+    let pool = connection::reach(ctx, url, options).await?;
+    let session = pool.session(ctx).await?;
+    let plan = match options.migrate {
+        Migrate::Apply => build::expand(ctx, &session, &options.schema, schemas, &mut |_| {}).await?,
+        Migrate::Check => migration::checked(&session, &options.schema, schemas).await?,
+    };
+    drop(session);
+    Ok((pool, plan))
 }
 
 /// A row that an older binary wrote and that has no place in an index: the reader is not who wrote it.
@@ -322,30 +344,6 @@ fn begin_reading(call: &Call) -> String {
         }
         None => "SET TRANSACTION READ ONLY".into(),
     }
-}
-
-async fn change(
-    session: &Session,
-    common: &Common,
-    statements: &[&Sql],
-    params: &[Vec<Param>],
-    call: &Call,
-) -> Told<Vec<u64>> {
-    let mut ready = Vec::with_capacity(statements.len());
-    for sql in statements {
-        ready.push(session.ready(sql).await?);
-    }
-    let begin = common.begin(call);
-    let mut steps: Vec<Stage<'_, Told<u64>>> =
-        vec![Box::pin(async { session.begin(&begin).await.map(|()| 0) })];
-    for (ready, params) in ready.iter().zip(params) {
-        steps.push(Box::pin(session.execute(ready, params)));
-    }
-    steps.push(Box::pin(async { session.commit().await.map(|()| 0) }));
-    let mut wrote: Vec<u64> = together(steps).await.into_iter().collect::<Told<_>>()?;
-    wrote.pop();
-    wrote.remove(0);
-    Ok(wrote)
 }
 
 #[async_trait]
@@ -445,10 +443,13 @@ impl Store for Postgres {
                 if rows.first().map_or(Ok(false), |row| get(row, 0))? {
                     return Err(Error::Unavailable("the server is a standby, and takes no writes".into()));
                 }
-                for table in inner.tables.all() {
-                    inner.check_whole(&session, table, 0).await?;
+                match inner.tables.all().find(|table| !table.progress.is_whole()) {
+                    Some(table) => {
+                        let index = (0..table.indexes.len()).find(|index| table.look(*index).is_none());
+                        Err(inner.not_whole(&session, table, index.unwrap_or(0)).await?)
+                    }
+                    None => Ok(()),
                 }
-                Ok(())
             })
         })
         .await

@@ -8,9 +8,10 @@ use staffa_storage::{By, Found, Part, PartType, Result, Scan};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
+use crate::error::told;
 use crate::row::{Param, column_type, entity, parameter_type, part};
-use crate::session::Sql;
-use crate::table::{Index, Table};
+use crate::session::{Session, Sql};
+use crate::table::{Index, Look, Table};
 
 /// The statement of a page with its parameters, and how its rows are read.
 pub(crate) struct Page<'a> {
@@ -20,12 +21,13 @@ pub(crate) struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    /// The page of a scan. By an index its first row says whether a row is there that is not in the index yet.
-    pub(crate) fn new(table: &'a Table, scan: &Scan) -> Result<Self> {
+    /// The page of a scan. By an index its first row says whether a row is there that is not in the index yet, as far as the
+    /// look says.
+    pub(crate) fn new(table: &'a Table, scan: &Scan, look: Look) -> Result<Self> {
         let order = Order::of(table, scan)?;
         let mut text = String::new();
-        if order.index.is_some() {
-            let _written = write!(text, "({}) UNION ALL ", order.stale_sql());
+        if let Some(index) = order.index {
+            let _written = write!(text, "({}) UNION ALL ", order.stale_sql(index, look));
         }
         let segments = order.segments(scan)?;
         let mut typed = Vec::new();
@@ -44,8 +46,13 @@ impl<'a> Page<'a> {
         Ok(Self { sql: Sql::new(text, types), params, order })
     }
 
-    /// What the rows hold; `None` when a stale row is there.
-    pub(crate) fn found(&self, rows: &[Row]) -> Result<Option<Vec<Found>>> {
+    /// What is there; `None` when a row lacks its key.
+    pub(crate) async fn read(&self, session: &Session) -> Result<Option<Vec<Found>>> {
+        let rows = session.query(&self.sql, &self.params).await.map_err(|error| told(&error))?;
+        self.found(&rows)
+    }
+
+    fn found(&self, rows: &[Row]) -> Result<Option<Vec<Found>>> {
         if let Some(first) = rows.first()
             && part(first, 0, self.order.table.schema.id)? == Part::None
         {
@@ -94,8 +101,8 @@ impl<'a> Order<'a> {
         sql
     }
 
-    /// A row without an id, if there is a stale row: in the same snapshot as the page.
-    fn stale_sql(&self) -> String {
+    /// A row without an id, if a row lacks its key: in the same snapshot as the page.
+    fn stale_sql(&self, index: &Index, look: Look) -> String {
         let mut sql = format!(
             "SELECT NULL::{} AS id, 0::bigint, 0, NULL::jsonb",
             column_type(self.table.schema.id).replace(" COLLATE \"C\"", ""),
@@ -103,7 +110,7 @@ impl<'a> Order<'a> {
         for (_, part) in self.key() {
             let _written = write!(sql, ", NULL::{}", column_type(*part).replace(" COLLATE \"C\"", ""));
         }
-        let _written = write!(sql, " WHERE ({}) IS NOT NULL", self.table.stale.text);
+        let _written = write!(sql, " WHERE {}", self.table.lacks(index, look));
         sql
     }
 

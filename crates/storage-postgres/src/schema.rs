@@ -17,7 +17,8 @@ use crate::outbox;
 use crate::row::{Param, get};
 use crate::session::{Session, Sql};
 use crate::table::{
-    LINES_MAX, Line, Lines, Table, Tables, bare_name, columns, definition, is_stale, quoted, stale_name,
+    Index, LINES_MAX, Line, Lines, Table, Tables, bare_name, columns, definition, is_stale, quoted,
+    stale_name,
 };
 
 /// The format of the adapter's own tables, and of how kinds are laid out.
@@ -50,6 +51,8 @@ pub(crate) struct Plan {
     pub(crate) contract: Vec<String>,
     /// The lines of each kind, once all of it is done.
     pub(crate) lines: BTreeMap<&'static str, Lines>,
+    /// What shows that no row lacks its key, for each index of each kind that is there already: see [`Table::before`].
+    before: BTreeMap<&'static str, Vec<Option<i64>>>,
 }
 
 /// An index to make.
@@ -69,6 +72,29 @@ impl Present {
     pub(crate) fn has(&self, kind: &str) -> bool {
         self.kinds.contains_key(kind)
     }
+
+    fn is_whole(&self, index: &str) -> bool {
+        self.indexes.get(index) == Some(&true)
+    }
+
+    /// The masks of a kind's indexes over stale rows that are whole: this binary's, and those of others.
+    fn stale_masks(&self, kind: &str) -> impl Iterator<Item = i64> {
+        let prefix = stale_name(kind, 0);
+        let prefix = prefix.trim_end_matches('0').to_owned();
+        let whole = self.indexes.iter().filter(|(_, whole)| **whole);
+        whole.filter_map(move |(name, _)| name.strip_prefix(&prefix)?.parse().ok())
+    }
+
+    /// See [`Table::before`].
+    fn before(&self, table: &Table) -> Vec<Option<i64>> {
+        let before = |index: &Index| {
+            let whole = index.names().all(|name| self.is_whole(name));
+            let fit = self.stale_masks(table.kind()).filter(|mask| mask & index.bit != 0);
+            // That of fewest indexes has fewest rows.
+            fit.min_by_key(|mask| mask.count_ones()).filter(|_| whole)
+        };
+        table.indexes.iter().map(before).collect()
+    }
 }
 
 impl Plan {
@@ -77,7 +103,8 @@ impl Plan {
         let none = Lines::new();
         let table = |schema: &Schema| {
             let lines = self.lines.get(schema.kind).unwrap_or(&none);
-            Ok(Arc::new(Table::new(space, schema, lines)?))
+            let before = self.before.get(schema.kind).cloned().unwrap_or_default();
+            Ok(Arc::new(Table { before, ..Table::new(space, schema, lines)? }))
         };
         Ok(Tables::new(schemas.iter().map(table).collect::<Result<Vec<_>>>()?))
     }
@@ -331,6 +358,7 @@ fn plan_indexes(
         let made = index.create(&table.name, how).into_iter();
         makes.extend(made.map(|(name, statement)| (Some(index.schema.name), name, statement)));
     }
+    plan.before.insert(schema.kind, present.before(&table));
     for (index, name, statement) in makes {
         match present.indexes.get(&name) {
             Some(true) => {}
@@ -350,11 +378,8 @@ fn plan_contract(plan: &mut Plan, present: &Present, space: &str, schema: &Schem
     let table = format!("{space}.{}", quoted(&bare_name(kind)));
     let known: BTreeSet<String> = schema.indexes.iter().map(staffa_storage::IndexSchema::line).collect();
     let Ok(own) = Table::new(space, schema, lines) else { return };
-    let mut names: BTreeSet<String> = own
-        .indexes
-        .iter()
-        .flat_map(|index| std::iter::once(index.name.clone()).chain(index.unique.clone()))
-        .collect();
+    let mut names: BTreeSet<String> =
+        own.indexes.iter().flat_map(|index| index.names().map(str::to_owned)).collect();
     names.insert(stale_name(kind, own.mask));
     let prefix = format!("{}.", bare_name(kind));
     for name in present.indexes.keys().filter(|name| name.starts_with(&prefix) && !names.contains(*name)) {

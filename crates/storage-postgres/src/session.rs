@@ -1,7 +1,8 @@
 //! One connection while an operation has it.
 //!
 //! Invariants:
-//! 1. A connection goes back to the pool only if no statement and no transaction of it is under way.
+//! 1. A connection goes back to the pool only if no statement and no transaction of it is under way, and its settings are those
+//!    that it began with.
 //! 2. One whose statement was cancelled goes back only if one cancellation was sent and the server said that a cancellation,
 //!    and no timeout, stopped the statement: one that came late would hit somebody else's.
 //! 3. No cancellation is sent before the server has begun the transaction: one that hit `BEGIN` would leave the statements
@@ -60,6 +61,8 @@ pub(crate) struct Session {
     running: AtomicUsize,
     open: AtomicBool,
     torn: AtomicBool,
+    /// Whether it is closed rather than given back.
+    spent: AtomicBool,
 }
 
 impl Session {
@@ -67,8 +70,8 @@ impl Session {
         let stop = Arc::new(Stop::new(object.cancel_token(), tls));
         crew.leave();
         let running = AtomicUsize::new(0);
-        let [open, torn] = [false, false].map(AtomicBool::new);
-        Self { object: Some(object), stop, crew, cache, running, open, torn }
+        let [open, torn, spent] = [false; 3].map(AtomicBool::new);
+        Self { object: Some(object), stop, crew, cache, running, open, torn, spent }
     }
 
     /// What stops its statement.
@@ -203,9 +206,15 @@ impl Session {
         result
     }
 
+    /// Says that it gets settings of its own: nobody else is to have it.
+    pub(crate) fn spend(&self) {
+        self.spent.store(true, Ordering::Release);
+    }
+
     fn is_clean(&self) -> bool {
         let running = self.running.load(Ordering::Acquire) > 0;
-        !running && !self.open.load(Ordering::Acquire) && !self.stop.may_come()
+        let spent = self.spent.load(Ordering::Acquire);
+        !running && !spent && !self.open.load(Ordering::Acquire) && !self.stop.may_come()
     }
 }
 

@@ -53,6 +53,9 @@ pub(crate) struct Table {
     pub(crate) mask: i64,
     pub(crate) indexes: Vec<Index>,
     pub(crate) progress: Progress,
+    /// For each index that was there when the store was opened: the mask of an index over stale rows that was there, too, and
+    /// finds those without a key in it. They may serve while others of the kind are built.
+    pub(crate) before: Vec<Option<i64>>,
     /// Reads version, shape and document by id.
     pub(crate) get: Sql,
     /// Writes a new row: id, version, document, keys.
@@ -66,8 +69,6 @@ pub(crate) struct Table {
     /// Makes sure of a row in an expected version: id, version.
     pub(crate) guard: Sql,
     pub(crate) careful: Careful,
-    /// Whether a row is stale: gives one row if so.
-    pub(crate) stale: Sql,
     /// Writes a row as another store had it: id, version, document, keys, shape, indexes.
     pub(crate) import: Sql,
     /// Reads rows and the traces of those that are gone, by id: all, and those after one.
@@ -132,11 +133,11 @@ impl Table {
             delete: words.delete(),
             guard: words.guard(),
             careful: words.careful(),
-            stale: words.stale(),
             import: words.import(),
             export: [words.export(""), words.export("WHERE id > $2 ")],
             rekey: words.rekey(),
             progress: Progress::default(),
+            before: Vec::new(),
             schema: schema.clone(),
             mask,
             name,
@@ -153,15 +154,54 @@ impl Table {
         is_stale(self.mask)
     }
 
+    /// What shows, now, that every row has its key in this index; `None` while that cannot be shown.
+    pub(crate) fn look(&self, index: usize) -> Option<Look> {
+        match self.progress.is_whole() {
+            true => Some(Look::Any),
+            false => self.before.get(index).copied().flatten().map(Look::Own),
+        }
+    }
+
+    /// What is true when a row lacks its key in this index, as far as the look says.
+    ///
+    /// It reads a partial index over stale rows alone: a planner that guesses how many there are must not think that a scan of
+    /// the table meets one at once, so there is an order that only this index gives.
+    pub(crate) fn lacks(&self, index: &Index, look: Look) -> String {
+        let first = |mask: i64, more: &str| {
+            let (name, stale) = (&self.name, is_stale(mask));
+            format!("SELECT indexes FROM {name} WHERE {stale}{more} ORDER BY indexes LIMIT 1")
+        };
+        match look {
+            Look::Any => format!("({}) IS NOT NULL", first(self.mask, "")),
+            // The different sets of indexes that stale rows have are few, and each costs one step.
+            Look::Own(mask) => format!(
+                "EXISTS (WITH RECURSIVE sets (seen) AS (({}) UNION ALL SELECT ({}) FROM sets WHERE seen IS NOT NULL) \
+                 SELECT 1 FROM sets WHERE (seen & {}) = 0)",
+                first(mask, ""),
+                first(mask, " AND indexes > seen"),
+                index.bit,
+            ),
+        }
+    }
+
     /// The index that has this name in the database.
     pub(crate) fn index_named(&self, name: &str) -> Option<&Index> {
-        self.indexes.iter().find(|index| index.unique.as_deref() == Some(name) || index.name == name)
+        self.indexes.iter().find(|index| index.names().any(|own| own == name))
     }
 
     /// The keys of a row that is deleted.
     pub(crate) fn no_keys(&self) -> Vec<Vec<Part>> {
         self.indexes.iter().map(|index| vec![Part::None; index.columns.len()]).collect()
     }
+}
+
+/// How a read makes sure that every row has its key in an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// No row lacks a key in any index of this binary.
+    Any,
+    /// No row lacks one in this index, of those that lack a bit of this mask.
+    Own(i64),
 }
 
 /// What is true of rows that lack a bit of this mask. It is the predicate of a partial index, which the planner knows again.
@@ -284,13 +324,6 @@ impl Words<'_> {
         }
     }
 
-    /// It reads the partial index over stale rows alone: a planner that guesses how many there are must not think that a
-    /// scan of the table meets one at once, so there is an order that only this index gives.
-    fn stale(&self) -> Sql {
-        let Self { name, mask, .. } = self;
-        Sql::new(format!("SELECT indexes FROM {name} WHERE {} ORDER BY indexes LIMIT 1", is_stale(*mask)), [])
-    }
-
     fn import(&self) -> Sql {
         let (name, (columns, places)) = (self.name, self.names_and_places(4));
         let keys = self.columns().count();
@@ -360,6 +393,11 @@ impl Index {
             bit,
             columns,
         }
+    }
+
+    /// Its names in the database.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.name.as_str()).chain(self.unique.as_deref())
     }
 
     /// The statements that make it, each with the name of its index.

@@ -25,11 +25,10 @@ pub(super) async fn migrate(
     ctx: &Context,
     home: Home<'_>,
     contract: bool,
-    mut observe: impl FnMut(&str) + Send + 'static,
+    observe: impl FnMut(&Step) + Send + 'static,
 ) -> Result<()> {
     let options = options(home.service, home.settings);
-    let told = move |step: &Step| observe(&step.statement);
-    Ok(staffa_storage_mongodb::migrate(ctx, home.url, &options, &schemas(home.own), contract, told).await?)
+    Ok(staffa_storage_mongodb::migrate(ctx, home.url, &options, &schemas(home.own), contract, observe).await?)
 }
 
 /// A service has a database of its own: the name in the URL, `_` and its own name.

@@ -25,11 +25,10 @@ pub(super) async fn migrate(
     ctx: &Context,
     home: Home<'_>,
     contract: bool,
-    mut observe: impl FnMut(&str) + Send + 'static,
+    observe: impl FnMut(&Step) + Send + 'static,
 ) -> Result<()> {
     let options = options(home.service, home.settings);
-    Ok(staffa_storage_postgres::migrate(ctx, home.url, &options, &schemas(home.own), contract, &mut observe)
-        .await?)
+    Ok(staffa_storage_postgres::migrate(ctx, home.url, &options, &schemas(home.own), contract, observe).await?)
 }
 
 /// A service has a schema of its own, named after it.

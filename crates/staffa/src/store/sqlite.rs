@@ -43,10 +43,9 @@ pub(super) async fn migrate(
     settings: &Storage,
     schemas: &[Schema],
     contract: bool,
-    mut observe: impl FnMut(&str) + Send + 'static,
+    observe: impl FnMut(&Step) + Send + 'static,
 ) -> Result<()> {
     make_folder(file)?;
-    let observe = move |step: &Step| observe(&step.statement);
     Ok(staffa_storage_sqlite::migrate(ctx, file, &options(settings), schemas, contract, observe).await?)
 }
 

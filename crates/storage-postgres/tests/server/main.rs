@@ -5,9 +5,12 @@
     reason = "a test stands outside of the service, and drives the runtime itself"
 )]
 
+mod line;
+mod outcome;
 mod own_port;
 mod refusals;
 mod rolling;
 mod schema;
 mod server;
 mod things;
+mod timeouts;

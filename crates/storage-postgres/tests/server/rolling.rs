@@ -222,19 +222,15 @@ impl Builds {
         }
     }
 
+    /// The index that both builds know serves while the other one is built.
     async fn new_build_reads(&self) {
         let repository = Repository::new(self.newer());
         for id in self.quiet() {
             self.ctx.sleep(REST).await.unwrap();
             let want = next(first(id));
             assert_eq!(self.new_of(id).await.value, want);
-            let was_whole = self.is_whole.load(Ordering::Acquire);
-            match repository.first(&self.ctx, &NEXT_NAME, &want.name).await {
-                Ok(found) => assert_eq!(found.map(|found| found.value), Some(want)),
-                // To the new build no index of the kind serves before all are whole.
-                Err(Error::Unavailable(_)) if !was_whole => {}
-                Err(error) => panic!("{error:?}"),
-            }
+            let found = repository.first(&self.ctx, &NEXT_NAME, &want.name).await.unwrap();
+            assert_eq!(found.map(|found| found.value), Some(want));
         }
     }
 

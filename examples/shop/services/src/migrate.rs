@@ -47,7 +47,7 @@ impl Migrate {
     async fn apply(&self, ctx: &Context) -> staffa::Result<()> {
         let settings = Storage::default();
         for keeper in KEEPERS {
-            let told = move |done: &str| println!("-- {}\n{}", keeper.service, statement(done));
+            let told = |step: &Step| println!("{}", line(keeper.service, step));
             let migrated = keeper.home(&self.at.store, &settings).migrate(ctx, self.contract, told).await;
             migrated.map_err(|error| error.context(keeper.service))?;
             println!("-- {}: whole", keeper.service);
