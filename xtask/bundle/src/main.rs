@@ -11,9 +11,11 @@ use std::{env, fs};
 use anyhow::{Context, Result, bail};
 use wasm_bindgen_cli_support::Bindgen;
 
+mod binary;
 mod names;
 mod script;
 mod size;
+mod trim;
 
 fn main() -> ExitCode {
     match run() {
@@ -47,10 +49,10 @@ fn make(wasm: &Path, files: &Path, page: &Path) -> Result<()> {
 
 fn bind(wasm: &Path, folder: &Path) -> Result<()> {
     let mut bindgen = Bindgen::new();
-    bindgen.input_path(wasm).web(true)?.typescript(false);
+    let stem = wasm.file_stem().and_then(|stem| stem.to_str()).context("a module without a name")?;
+    bindgen.input_bytes(stem, trim::trim(&fs::read(wasm)?)?).web(true)?.typescript(false);
     bindgen.remove_name_section(true).remove_producers_section(true);
     bindgen.generate(folder)?;
-    let stem = wasm.file_stem().and_then(|stem| stem.to_str()).context("a module without a name")?;
     names::shorten(folder, stem)
 }
 

@@ -19,7 +19,6 @@ mod catalogue;
 mod dom;
 mod keep;
 mod order;
-mod panic;
 mod worker;
 
 /// How long anything may take that a visitor asked for, unless it says otherwise.
@@ -45,7 +44,6 @@ struct Page {
 /// Starts the page.
 #[wasm_bindgen]
 pub fn start() {
-    panic::install();
     let recorder = Recorder::default();
     let instruments = Instruments { service: "page", ..Instruments::default() };
     let recorded = Instruments { tracer: Some(Arc::new(recorder.clone())), ..instruments.clone() };
