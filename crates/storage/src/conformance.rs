@@ -27,6 +27,7 @@ mod kept;
 mod many;
 mod model;
 mod moving;
+mod noted;
 mod open;
 mod order;
 mod outbox;
@@ -78,6 +79,7 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
         model::CASES,
         ending::CASES,
         cancel::CASES,
+        noted::CASES,
         away::CASES,
     ];
     groups.into_iter().flatten()

@@ -14,6 +14,7 @@ use crate::{Entity, Error, Index, Indexes, Page, Repository, Result, Schema, Sto
 pub(super) const CASES: &[Case] = &[
     case!(roll::a_new_index_misses_no_row, "a read by a new index gives every row, those that the old build inserts, changes and deletes meanwhile too, or says that the index is being built", needs Roll),
     case!(roll::a_new_index_misses_no_row_while_the_old_build_writes, "while tasks of the old build write, each read by a new index gives every row that was there before it began", needs Roll),
+    case!(roll::an_index_that_both_builds_know_serves_on, "rows of the old build without a key in a new index take nothing from an index that both builds know, however many they are", needs Roll),
     case!(roll::the_old_build_does_not_overwrite_a_newer_shape, "the old build neither reads, overwrites nor deletes what the new one wrote in a newer shape, and no write of either is lost", needs Roll),
     case!(roll::both_builds_keep_unique_keys, "a unique key that both builds know is kept over the writes of both at once", needs Roll),
     case!(roll::several_new_builds_open_at_once, "several replicas that open a store with a new index at once all serve it", needs Roll),
@@ -236,4 +237,25 @@ async fn an_old_build_that_opens_takes_nothing_away(test: &Test<'_>) -> Outcome 
     same("with it", named(test.ctx, &new, "a").await?.len(), 52)?;
     another.close(test.ctx).await?;
     same("without it", named(test.ctx, &new, "a").await?.len(), 52)
+}
+
+/// More rows than a read by the new index gives their keys.
+const MANY: i64 = 3_000;
+
+async fn an_index_that_both_builds_know_serves_on(test: &Test<'_>) -> Outcome {
+    let old = old_store(test).await?;
+    insert(test, &old, then(0, "a")).await?;
+    let new = new_store(test).await?;
+    same("by the new index at first", named(test.ctx, &new, "a").await?, vec![0])?;
+    for from in (1..MANY).step_by(500) {
+        let rows: Vec<Then> = (from..MANY.min(from + 500)).map(|id| then(id, "a")).collect();
+        insert_all(test, &old, &rows).await?;
+        let last = rows.last().map_or(0, |row| row.id);
+        let repository = Repository::<Now>::new(&new);
+        let found = repository.first(test.ctx, &NOW_CODE, format!("code {last}")).await?;
+        same("by the index that both know", found.map(|found| found.value.id), Some(last))?;
+        let page = repository.range(test.ctx, &NOW_CODE, (), Page::first().limit(1_000)).await?;
+        same("a page by it", page.items.len(), usize::try_from(last + 1).unwrap_or(0).min(1_000))?;
+    }
+    same("by the new index", named(test.ctx, &new, "a").await?.len(), usize::try_from(MANY).unwrap_or(0))
 }

@@ -68,6 +68,7 @@ fn every_case_of_the_later_groups_is_failed_by_some_broken_adapter() {
         "moving",
         "model",
         "cancel",
+        "noted",
         "away",
     ];
     let store = FAULTS.iter().map(|(_, name)| *name);

@@ -41,6 +41,7 @@ pub(super) enum Fault {
     SweepsWithoutLimit,
     IgnoresTheContext,
     SaysEndedOfADoneCommit,
+    SaysEndedOfADoneNote,
     StaysOpen,
     ForgetsTheShape,
     OverwritesNewer,
@@ -189,6 +190,7 @@ pub(super) const FAULTS: &[(Fault, &str)] = &[
     (Fault::LeavesItsSessionOpen, "cancel::an_operation_dropped_anywhere_leaves_nothing"),
     (Fault::CancelsTheNext, "cancel::operations_dropped_at_any_time_leave_nothing"),
     (Fault::CommitsInTwoTurns, "cancel::a_commit_that_happened_never_says_ended"),
+    (Fault::SaysEndedOfADoneNote, "noted::a_note_that_happened_never_says_ended"),
     (Fault::SaysEndedOfADoneCommit, "cancel::a_commit_that_happened_never_says_ended"),
     (Fault::ImportsOneByOne, "cancel::moving_dropped_anywhere_leaves_nothing"),
 ];

@@ -8,7 +8,7 @@ use staffa_context::{Context, Timestamp};
 use staffa_storage::conformance::{self, Ability, Open, Verdict};
 use staffa_storage::memory::Memory;
 use staffa_storage::{
-    Backlog, Commit, Error, Event, Found, Kept, Part, Result, Scan, Schema, Seen, Store, Unsent,
+    Backlog, By, Commit, Error, Event, Found, Kept, Part, Result, Scan, Schema, Seen, Store, Unsent,
 };
 use uuid::Uuid;
 
@@ -21,6 +21,7 @@ pub(super) enum Fault {
     IgnoresUnique,
     RefusesASecondOpening,
     DropsWhatItDoesNotKnow,
+    ServesAllIndexesOrNone,
 }
 
 pub(super) const FAULTS: &[(Fault, &str)] = &[
@@ -30,6 +31,7 @@ pub(super) const FAULTS: &[(Fault, &str)] = &[
     (Fault::IgnoresUnique, "roll::both_builds_keep_unique_keys"),
     (Fault::RefusesASecondOpening, "roll::several_new_builds_open_at_once"),
     (Fault::DropsWhatItDoesNotKnow, "roll::an_old_build_that_opens_takes_nothing_away"),
+    (Fault::ServesAllIndexesOrNone, "roll::an_index_that_both_builds_know_serves_on"),
 ];
 
 #[tokio::test]
@@ -83,6 +85,8 @@ impl Place {
 struct Place {
     handles: BTreeMap<u32, Arc<Memory>>,
     newest: Vec<Schema>,
+    /// Rows that the old build wrote.
+    stale: usize,
 }
 
 struct Rolling {
@@ -151,6 +155,12 @@ impl Store for Build {
     }
 
     async fn scan(&self, ctx: &Context, scan: Scan) -> Result<Vec<Found>> {
+        if self.fault == Fault::ServesAllIndexesOrNone
+            && scan.by != By::Id
+            && self.place.lock().unwrap().stale > 1_000
+        {
+            return Err(Error::Unavailable("an index is being built".into()));
+        }
         self.memory.scan(ctx, scan).await
     }
 
@@ -158,6 +168,7 @@ impl Store for Build {
         if self.fault != Fault::KeepsOldKeysOnly {
             self.key(&mut commit, self.shape())?;
         }
+        self.place.lock().unwrap().stale += if self.shape() == 1 { commit.writes.len() } else { 0 };
         self.memory.commit(ctx, commit).await
     }
 
