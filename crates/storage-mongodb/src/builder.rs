@@ -120,6 +120,7 @@ async fn build(store: &Shared, call: &Call) -> Result<()> {
                 // The server may end a statement by its time, too.
                 Err(error @ (Error::Unavailable(_) | Error::Ended(_))) => {
                     call.check()?;
+                    store.presence.held_up();
                     tracing::warn!(
                         kind = table.kind,
                         %error,

@@ -48,7 +48,7 @@
 //! | one per kind | `_id`, `version`, `shape`, `document` (the entity), `keys` (the parts of its keys: `index`, or `index_1`, `index_2`, …), `ties` (null, or the id where a unique key has a none part), `indexes` (the index set that wrote them). A deleted entity leaves `version` and `deleted`; an id that a unit looked for in vain, version 0 |
 //! | `staffa_outbox` | events, with `place` in the order of their commits, `partition`, and `sent`; and 64 gates, with small numbers for ids, by which a store is frozen |
 //! | `staffa_kept` | kept answers and the inbox |
-//! | `staffa_meta` | the format, whether the store is frozen, and the kinds with the index sets that their rows may have |
+//! | `staffa_meta` | the format, whether the store is frozen, the kinds with the index sets that their rows may have, and the processes that write, with the sessions of their transactions |
 //!
 //! Whole numbers are `Int64`, other ones `Double`; UUIDs binary of subtype 4; times `Int64` microseconds since
 //! 1970-01-01T00:00:00Z. The name of a field that begins with `$`, which servers before 5.0 refuse, has a `_` before it.
@@ -69,9 +69,10 @@
 //! # Limits
 //!
 //! A unit that others are in the way of is run 16 times, then it is a conflict. Two units that guard the same entity are in each
-//! other's way, since a guard is a write. A transaction that its process left is ended by the server after a minute
-//! (`transactionLifetimeLimitSeconds`); until then, who writes the same waits. Operations at once, waits and times are in
-//! [`Options`].
+//! other's way, since a guard is a write. What the transactions of a killed process have written stays locked until they are
+//! ended: the next store that is opened, or that is held up by it, does so within 5 s, if both have the same user of the server's. Where
+//! nobody is left to do so, the server does after a minute (`transactionLifetimeLimitSeconds`). Until then, who writes the same is told
+//! of a conflict. Operations at once, waits and times are in [`Options`].
 //!
 //! # Features
 //!
@@ -92,6 +93,7 @@ mod mongodb;
 mod moving;
 mod options;
 mod outbox;
+mod presence;
 mod registry;
 mod row;
 mod scan;

@@ -18,6 +18,7 @@ use crate::commit::Changes;
 use crate::gets;
 use crate::options::Options;
 use crate::outbox;
+use crate::presence::Present;
 use crate::row::Stored;
 use crate::settle::{Sent, Sweep};
 use crate::shared::Shared;
@@ -34,6 +35,7 @@ use crate::{kept, scan, schema};
 pub struct MongoDb {
     shared: Arc<Shared>,
     builder: Builder,
+    present: Present,
     meters: Meters,
     places: Arc<Semaphore>,
     closed: AtomicBool,
@@ -64,6 +66,8 @@ impl MongoDb {
         let opening = Arc::clone(&call);
         let opened = call.run(async move {
             let shared = Arc::new(Shared::connect(&asked, &url, options, &schemas).await?);
+            // First: what a killed process left locked may be in the way of what follows.
+            let present = Present::start(&asked, &shared);
             let made = match schema::open(&shared, &opening).await {
                 Ok(()) => {
                     let builder = Builder::start(&asked, &shared);
@@ -74,11 +78,11 @@ impl MongoDb {
             if made.is_err() {
                 shared.client.clone().shutdown().immediate(true).await;
             }
-            made.map(|builder| (shared, builder))
+            made.map(|builder| (shared, builder, present))
         });
-        let (shared, builder) = opened.await?;
+        let (shared, builder, present) = opened.await?;
         let places = Arc::new(Semaphore::new(shared.places as usize));
-        Ok(Arc::new(Self { shared, builder, meters, places, closed: AtomicBool::new(false) }))
+        Ok(Arc::new(Self { shared, builder, present, meters, places, closed: AtomicBool::new(false) }))
     }
 
     /// Runs an operation in a task, once there is a place for it.
@@ -184,9 +188,8 @@ impl Store for MongoDb {
     async fn commit(&self, ctx: &Context, commit: Commit) -> Result<()> {
         let about = commit.writes.first().map_or("", |write| write.kind);
         self.run(ctx, Operation::Commit, about, |store, call| async move {
-            let gate = store.gate();
-            let changes = Changes::of(commit, &store.tables, gate.number())?;
-            transaction::run(&store, &call, &changes).await
+            let changes = |gate| Changes::of(commit, &store.tables, gate);
+            transaction::pass(&store, &call, changes).await
         })
         .await
     }
@@ -222,16 +225,14 @@ impl Store for MongoDb {
     async fn mark_sent(&self, ctx: &Context, events: &[Uuid]) -> Result<()> {
         let (events, at) = (events.to_vec(), ctx.wall());
         self.run(ctx, Operation::MarkSent, "", |store, call| async move {
-            let gate = store.gate();
-            transaction::run(&store, &call, &Sent { events, at, slot: gate.number() }).await
+            transaction::pass(&store, &call, |slot| Ok(Sent { events, at, slot })).await
         })
         .await
     }
 
     async fn sweep(&self, ctx: &Context, before: Timestamp, limit: usize) -> Result<usize> {
         self.run(ctx, Operation::Sweep, "", |store, call| async move {
-            let gate = store.gate();
-            transaction::run(&store, &call, &Sweep { before, limit, slot: gate.number() }).await
+            transaction::pass(&store, &call, |slot| Ok(Sweep { before, limit, slot })).await
         })
         .await
     }
@@ -250,12 +251,15 @@ impl Store for MongoDb {
         }
         // All places are free once what was accepted has ended.
         let all = ctx.run(self.places.acquire_many(self.shared.places)).await;
-        let stopped = self.builder.stop(ctx).await;
+        let stopped = self.builder.stop(ctx).await.and(self.present.stop(ctx).await);
         self.places.close();
-        let client = self.shared.client.clone();
+        let (store, at_rest) = (Arc::clone(&self.shared), all.is_ok());
         let call = Call::new(ctx.shielded());
         call.run(async move {
-            client.shutdown().immediate(true).await;
+            if at_rest && let Err(error) = store.presence.leave(&store).await {
+                tracing::debug!(%error, "who comes next finds the record of a store that is closed");
+            }
+            store.client.clone().shutdown().immediate(true).await;
             Ok(())
         })
         .await?;

@@ -109,6 +109,7 @@ async fn turn(store: &Shared, call: &Call, gate: i32, frozen: bool) -> Result<()
             Err(error) if waits(&error) => {}
             Err(error) => return Err(told(error)),
         }
+        store.presence.held_up();
         call.context().sleep(Duration::from_millis(2)).await?;
     }
 }

@@ -120,7 +120,10 @@ impl MongoDb {
                 Ok(output) => Ok(output),
                 Err(Stop::Failed(error)) => Err(error),
                 Err(Stop::Unmet) => Err(frozen_or_busy(&store, &call, gate.number()).await),
-                Err(Stop::Again) => Err(busy()),
+                Err(Stop::Again) => {
+                    store.presence.held_up();
+                    Err(busy())
+                }
             }
         })
         .await

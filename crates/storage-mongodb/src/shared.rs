@@ -1,7 +1,8 @@
 //! What the tasks of operations work with: the client, what is known of the database, and the finders that they share.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bson::raw::{RawArrayBuf, RawDocumentBuf, cstr};
@@ -18,6 +19,7 @@ use crate::error::told;
 use crate::gets::Gets;
 use crate::options::Options;
 use crate::outbox::GATES;
+use crate::presence::Presence;
 use crate::registry::Registry;
 use crate::table::Tables;
 
@@ -29,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) registry: Registry,
     pub(crate) gets: Arc<Gets>,
+    pub(crate) presence: Presence,
     gates: Gates,
     turns: AtomicI64,
     pub(crate) places: u32,
@@ -36,7 +39,7 @@ pub(crate) struct Shared {
 }
 
 /// Gates that no unit of this process is passing.
-struct Gates(Mutex<Vec<i32>>);
+struct Gates(Mutex<VecDeque<i32>>);
 
 impl Gates {
     fn new(first: u128) -> Self {
@@ -44,10 +47,13 @@ impl Gates {
         Self(Mutex::new((0..GATES).map(|gate| (first + gate) % GATES).collect()))
     }
 
+    fn free(&self) -> MutexGuard<'_, VecDeque<i32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A gate for one unit. The last one that was given back is the first to be taken: the units of a process meet few others.
     fn take(&self) -> Gate<'_> {
-        let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Gate { gates: self, taken: free.pop() }
+        Gate { taken: self.free().pop_back(), gates: self, was_passed: true }
     }
 }
 
@@ -55,6 +61,7 @@ impl Gates {
 pub(crate) struct Gate<'a> {
     gates: &'a Gates,
     taken: Option<i32>,
+    was_passed: bool,
 }
 
 impl Gate<'_> {
@@ -62,12 +69,19 @@ impl Gate<'_> {
     pub(crate) fn number(&self) -> i32 {
         self.taken.unwrap_or(0)
     }
+
+    /// Says that the unit did not get through: a transaction whose process is gone may hold the gate, so it is taken last.
+    pub(crate) fn was_not_passed(&mut self) {
+        self.was_passed = false;
+    }
 }
 
 impl Drop for Gate<'_> {
     fn drop(&mut self) {
-        if let Some(number) = self.taken {
-            self.gates.0.lock().unwrap_or_else(PoisonError::into_inner).push(number);
+        match self.taken {
+            Some(number) if self.was_passed => self.gates.free().push_back(number),
+            Some(number) => self.gates.free().push_front(number),
+            None => {}
         }
     }
 }
@@ -92,6 +106,7 @@ impl Shared {
             options,
             registry: Registry::default(),
             gets: Arc::default(),
+            presence: Presence::new(ctx),
             gates: Gates::new(ctx.uuid().as_u128()),
             turns: AtomicI64::new(0),
             places,

@@ -25,6 +25,8 @@ use crate::shared::Shared;
 
 /// How often a unit is run before it gives way to others.
 const ATTEMPTS_MAX: u32 = 16;
+/// From how many on it may be one that is gone whom it waits for.
+const HELD_UP_AT: u32 = 8;
 /// Bytes of statements in one command: the server takes 16 MiB, and one document may have half of it.
 const COMMAND_BYTES: usize = 4 << 20;
 /// How long a server that could not be told of a transaction's end is tried again: by then it ends it by itself.
@@ -67,6 +69,20 @@ pub(crate) trait Work: Sync {
     fn outrun(&self) -> Error;
 }
 
+/// Runs what passes a gate.
+pub(crate) async fn pass<W: Work>(
+    store: &Shared,
+    call: &Call,
+    work: impl FnOnce(i32) -> Result<W>,
+) -> Result<W::Output> {
+    let mut gate = store.gate();
+    let done = run(store, call, &work(gate.number())?).await;
+    if done.is_err() {
+        gate.was_not_passed();
+    }
+    done
+}
+
 /// Runs it to its commit, or to the error that says why not.
 pub(crate) async fn run<W: Work>(store: &Shared, call: &Call, work: &W) -> Result<W::Output> {
     let mut again = false;
@@ -85,6 +101,7 @@ pub(crate) async fn run<W: Work>(store: &Shared, call: &Call, work: &W) -> Resul
                 }
                 again = true;
             }
+            Err(Stop::Again) if attempt == HELD_UP_AT => store.presence.held_up(),
             Err(Stop::Again) => {}
         }
         pause(call, attempt).await?;
@@ -115,6 +132,7 @@ impl<'a> Transaction<'a> {
     pub(crate) async fn begin(store: &'a Shared, call: &'a Call) -> Result<Self> {
         call.check()?;
         let mut session = store.client.start_session().await.map_err(told)?;
+        store.presence.enter(store, call, &session).await?;
         session
             .start_transaction()
             .read_concern(ReadConcern::snapshot())

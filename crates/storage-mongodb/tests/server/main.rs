@@ -3,6 +3,7 @@
 
 mod foreign;
 mod frozen;
+mod gone;
 mod migration;
 mod own_port;
 mod place;
