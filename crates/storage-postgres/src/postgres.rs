@@ -10,7 +10,7 @@ use staffa_storage::{
     Unsent,
 };
 use tokio::sync::{Notify, watch};
-use tokio_postgres::{Client, Row};
+use tokio_postgres::Client;
 use uuid::Uuid;
 
 use crate::build::{self, Builder};
@@ -20,7 +20,7 @@ use crate::commit::{Changes, Common, Tried, quick, told_of_commit, torn};
 use crate::error::told;
 use crate::options::Options;
 use crate::pool::Pool;
-use crate::row::{Json, Param, get, shape};
+use crate::row::{Param, get, in_order, list, seen};
 use crate::schema::Plan;
 use crate::session::{Session, Sql};
 use crate::settle::settle;
@@ -353,7 +353,20 @@ impl Store for Postgres {
         self.run(ctx, Operation::Get, kind, |session, _| {
             Box::pin(async move {
                 let rows = session.query(&table.get, &[Param::from(&id)]).await;
-                seen(rows.map_err(|error| told(&error))?.first(), id)
+                let rows = rows.map_err(|error| told(&error))?;
+                rows.first().map_or(Ok(Seen::Absent { last: 0 }), |row| seen(row, 0, id))
+            })
+        })
+        .await
+    }
+
+    async fn get_many(&self, ctx: &Context, kind: &'static str, ids: &[Part]) -> Result<Vec<Seen>> {
+        let (table, ids) = (Arc::clone(self.inner.tables.of(kind)?), ids.to_vec());
+        self.run(ctx, Operation::GetMany, kind, |session, _| {
+            Box::pin(async move {
+                let rows = session.query(&table.get_many, &[list(table.schema.id, ids.iter())]).await;
+                let rows = rows.map_err(|error| told(&error))?;
+                in_order(&rows, table.schema.id, &ids)
             })
         })
         .await
@@ -460,18 +473,6 @@ impl Store for Postgres {
         self.builder.cancel(Cause::cancelled("the store is closed"));
         self.inner.pool.close(ctx).await
     }
-}
-
-fn seen(row: Option<&Row>, id: Part) -> Result<Seen> {
-    let Some(row) = row else { return Ok(Seen::Absent { last: 0 }) };
-    let version: i64 = get(row, 0)?;
-    Ok(match get::<Option<Json>>(row, 2)? {
-        None => Seen::Absent { last: version },
-        Some(Json(document)) => {
-            let document = staffa_storage::Document::Text(document);
-            Seen::Row(staffa_storage::Row { id, version, shape: shape(row, 1)?, document })
-        }
-    })
 }
 
 impl Drop for Postgres {

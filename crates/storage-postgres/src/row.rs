@@ -1,5 +1,6 @@
 //! Parts, documents and rows as PostgreSQL's columns.
 
+use std::collections::HashMap;
 use std::error::Error as StdError;
 
 use bytes::{BufMut, BytesMut};
@@ -7,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 use staffa_context::Timestamp;
-use staffa_storage::{Document, Error, Part, PartType, Result};
+use staffa_storage::{Document, Error, Part, PartType, Result, Seen};
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use uuid::Uuid;
@@ -175,6 +176,28 @@ pub(crate) fn entity(row: &Row, id: PartType) -> Result<staffa_storage::Row> {
         shape: shape(row, 2)?,
         document: document(row, 3)?,
     })
+}
+
+/// What is in a row whose columns from `first` on are version, shape and document.
+pub(crate) fn seen(row: &Row, first: usize, id: Part) -> Result<Seen> {
+    let version: i64 = get(row, first)?;
+    Ok(match get::<Option<Json>>(row, first + 2)? {
+        None => Seen::Absent { last: version },
+        Some(Json(text)) => {
+            let (shape, document) = (shape(row, first + 1)?, Document::Text(text));
+            Seen::Row(staffa_storage::Row { id, version, shape, document })
+        }
+    })
+}
+
+/// What is in rows that have the id as well, first and in any order, as it was asked for.
+pub(crate) fn in_order(rows: &[Row], id: PartType, ids: &[Part]) -> Result<Vec<Seen>> {
+    let found = rows.iter().map(|row| {
+        let id = part(row, 0, id)?;
+        Ok((id.clone(), seen(row, 1, id)?))
+    });
+    let mut found = found.collect::<Result<HashMap<Part, Seen>>>()?;
+    Ok(ids.iter().map(|id| found.remove(id).unwrap_or(Seen::Absent { last: 0 })).collect())
 }
 
 /// The shape in a column.

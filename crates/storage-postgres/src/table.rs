@@ -58,6 +58,8 @@ pub(crate) struct Table {
     pub(crate) before: Vec<Option<i64>>,
     /// Reads version, shape and document by id.
     pub(crate) get: Sql,
+    /// Reads id, version, shape and document by a list of ids.
+    pub(crate) get_many: Sql,
     /// Writes a new row: id, version, document, keys.
     pub(crate) insert: Sql,
     /// The same for lists of each.
@@ -127,6 +129,7 @@ impl Table {
         let words = Words { space, name: &name, schema, mask, indexes: &indexes };
         Ok(Self {
             get: words.by_id("SELECT version, shape, document"),
+            get_many: words.by_ids("SELECT id, version, shape, document"),
             insert: words.insert(),
             insert_many: words.insert_many(),
             update: words.update(),
@@ -240,6 +243,11 @@ impl Words<'_> {
 
     fn by_id(&self, select: &str) -> Sql {
         Sql::new(format!("{select} FROM {} WHERE id = $1", self.name), [self.id_type()])
+    }
+
+    fn by_ids(&self, select: &str) -> Sql {
+        let text = format!("{select} FROM {} WHERE id = ANY($1)", self.name);
+        Sql::new(text, [parameter_type(self.schema.id).1])
     }
 
     fn insert(&self) -> Sql {
