@@ -3,7 +3,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use serde::{Deserialize, Serialize};
 use staffa_context::{Context, Failure, Kind, Timestamp};
 use staffa_storage::{
@@ -67,9 +66,6 @@ pub trait SlowReads: Send + Sync + 'static {
     /// Keeps the store busy with one statement for some seconds, or until the context ends.
     async fn read_slowly(&self, ctx: &Context) -> Result<(), Failure>;
 }
-
-/// How many entities are read at once for one order.
-pub(crate) const READS_AT_ONCE: usize = 32;
 
 /// How many products one call of [`Catalog::import`] takes.
 pub const BATCH_MAX: usize = 500;
@@ -207,9 +203,10 @@ impl Catalog {
         codes.dedup();
         for _ in 0..PRICE_READS_MAX {
             let version = self.edition(ctx).await?;
-            let products = self.known(ctx, &codes).await?;
-            // Every change of a product raises the edition in the same commit, so these are of one moment.
+            let products = self.products.find_many(ctx, &codes).await?;
+            // Every change of a product raises the edition in the same commit, so these prices are this edition's.
             if self.edition(ctx).await? == version {
+                let products = products.into_iter().flatten().map(|product| product.value).collect();
                 return Ok(PriceList { version, products });
             }
         }
@@ -222,13 +219,6 @@ impl Catalog {
         Ok(editions.find(ctx, Edition::NAME.to_owned()).await?.map_or(0, |edition| edition.version))
     }
 
-    async fn known(&self, ctx: &Context, codes: &[String]) -> Result<Vec<Product>, Failure> {
-        // Several at once, since a store may be far away: a large order has hundreds of codes.
-        let reads: Vec<_> = codes.iter().map(|code| self.products.find(ctx, code)).collect();
-        let found: Vec<_> = iter(reads).buffered(READS_AT_ONCE).try_collect().await?;
-        Ok(found.into_iter().flatten().map(|product| product.value).collect())
-    }
-
     /// Adds products or changes those that are there, at most [`BATCH_MAX`], in one commit. Products that are there
     /// alike are not written, so that importing twice changes nothing.
     ///
@@ -238,8 +228,9 @@ impl Catalog {
         retry(ctx, || async {
             let mut unit = self.store.unit();
             let mut imported = Imported::default();
-            for product in products {
-                upsert(ctx, &mut unit, product, &mut imported).await?;
+            let found = unit.get_many::<Product>(ctx, products.iter().map(|product| &product.code)).await?;
+            for (product, found) in products.iter().zip(found) {
+                upsert(&mut unit, product, found, &mut imported);
             }
             if imported.added + imported.changed > 0 {
                 raise_edition(ctx, &mut unit).await?;
@@ -272,13 +263,13 @@ fn prices_between(from: Option<Money>, to: Option<Money>) -> Range<i64> {
     range.into()
 }
 
-async fn upsert(
-    ctx: &Context,
+fn upsert(
     unit: &mut Unit<'_>,
     product: &Product,
+    found: Option<Versioned<Product>>,
     imported: &mut Imported,
-) -> Result<(), Failure> {
-    match unit.get::<Product>(ctx, &product.code).await? {
+) {
+    match found {
         None => {
             unit.insert(product.clone());
             imported.added += 1;
@@ -289,7 +280,6 @@ async fn upsert(
             imported.changed += 1;
         }
     }
-    Ok(())
 }
 
 async fn raise_edition(ctx: &Context, unit: &mut Unit<'_>) -> Result<(), Failure> {

@@ -2,14 +2,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use serde::{Deserialize, Serialize};
 use staffa_context::{Context, Failure, Kind};
 use staffa_storage::{
     Cursor, Error, Event, Happened, Page, PageOf, Repository, Schema, Store, Unit, Versioned, retry,
 };
 
-use crate::catalog::READS_AT_ONCE;
 use crate::heard::{payload, taken};
 use crate::order::{OrderCancelled, OrderPlaced, OrderShipped, Units};
 use crate::page;
@@ -88,11 +86,10 @@ impl Inventory {
         retry(ctx, || async {
             let mut unit = self.store.unit();
             let mut opened = 0;
-            for Units { code, units } in first {
-                if unit.get::<Stock>(ctx, code).await?.is_none() {
-                    unit.insert(Stock::new(code.clone(), *units));
-                    opened += 1;
-                }
+            let found = stock_of(ctx, &mut unit, first).await?;
+            for (Units { code, units }, _) in first.iter().zip(found).filter(|(_, found)| found.is_none()) {
+                unit.insert(Stock::new(code.clone(), *units));
+                opened += 1;
             }
             if opened > 0 {
                 unit.commit(ctx).await?;
@@ -111,54 +108,15 @@ impl Inventory {
         let committed = retry(ctx, || async {
             let mut unit = self.store.unit();
             match &effect {
-                Effect::Reserve(placed) => self.reserve(ctx, &mut unit, placed).await?,
-                Effect::GiveBack(units) => self.change(ctx, &mut unit, units, Stock::give_back).await?,
-                Effect::Ship(units) => self.change(ctx, &mut unit, units, Stock::ship).await?,
+                Effect::Reserve(placed) => reserve(ctx, &mut unit, placed).await?,
+                Effect::GiveBack(units) => change(ctx, &mut unit, units, Stock::give_back).await?,
+                Effect::Ship(units) => change(ctx, &mut unit, units, Stock::ship).await?,
             }
             unit.consume(ctx, CONSUMER, event.id);
             unit.commit(ctx).await
         })
         .await;
         taken(committed)
-    }
-
-    /// Sets all of an order's goods aside, or nothing, and answers by event.
-    async fn reserve(&self, ctx: &Context, unit: &mut Unit<'_>, placed: &OrderPlaced) -> Result<(), Error> {
-        let found = self.stock_of(ctx, &placed.units).await?;
-        let all = placed.units.iter().zip(found);
-        let reserved =
-            all.map(|(Units { units, .. }, stock)| stock?.try_map(|stock| stock.reserve(*units)).ok());
-        match reserved.collect::<Option<Vec<_>>>() {
-            Some(reserved) => {
-                accept(unit, reserved, placed);
-                Ok(())
-            }
-            None => reserve_or_refuse(ctx, unit, placed).await,
-        }
-    }
-
-    async fn change(
-        &self,
-        ctx: &Context,
-        unit: &mut Unit<'_>,
-        units: &[Units],
-        change: fn(Stock, i64) -> Stock,
-    ) -> Result<(), Error> {
-        let found = self.stock_of(ctx, units).await?;
-        for (Units { code, units }, stock) in units.iter().zip(found) {
-            // What is not there must still not be there at the commit.
-            let stock = if stock.is_some() { stock } else { unit.get::<Stock>(ctx, code).await? };
-            if let Some(stock) = stock {
-                unit.update(stock.map(|stock| change(stock, *units)));
-            }
-        }
-        Ok(())
-    }
-
-    /// The stock of each of these, several read at once: the shorter that takes, the fewer other orders come between.
-    async fn stock_of(&self, ctx: &Context, units: &[Units]) -> Result<Vec<Option<Versioned<Stock>>>, Error> {
-        let reads: Vec<_> = units.iter().map(|units| self.stock.find(ctx, &units.code)).collect();
-        iter(reads).buffered(READS_AT_ONCE).try_collect().await
     }
 }
 
@@ -186,17 +144,39 @@ impl Effect {
     }
 }
 
-/// The same for an order of which something seems short: the commit makes sure of all that the refusal stands on.
-async fn reserve_or_refuse(ctx: &Context, unit: &mut Unit<'_>, placed: &OrderPlaced) -> Result<(), Error> {
+/// The stock of each of these, in one read. The commit makes sure that it is still so.
+async fn stock_of(
+    ctx: &Context,
+    unit: &mut Unit<'_>,
+    units: &[Units],
+) -> Result<Vec<Option<Versioned<Stock>>>, Error> {
+    unit.get_many(ctx, units.iter().map(|units| &units.code)).await
+}
+
+async fn change(
+    ctx: &Context,
+    unit: &mut Unit<'_>,
+    units: &[Units],
+    change: fn(Stock, i64) -> Stock,
+) -> Result<(), Error> {
+    let found = stock_of(ctx, unit, units).await?;
+    for (Units { units, .. }, stock) in units.iter().zip(found) {
+        if let Some(stock) = stock {
+            unit.update(stock.map(|stock| change(stock, *units)));
+        }
+    }
+    Ok(())
+}
+
+/// Sets all of an order's goods aside, or nothing, and answers by event.
+async fn reserve(ctx: &Context, unit: &mut Unit<'_>, placed: &OrderPlaced) -> Result<(), Error> {
+    let found = stock_of(ctx, unit, &placed.units).await?;
     let mut reserved = Vec::new();
     let mut short = Vec::new();
-    for Units { code, units } in &placed.units {
-        let stock = unit.get::<Stock>(ctx, code).await?;
-        let Some(stock) = stock else {
-            short.push(Short { code: code.clone(), asked: *units, available: 0 });
-            continue;
-        };
-        match stock.try_map(|stock| stock.reserve(*units)) {
+    for (Units { code, units }, stock) in placed.units.iter().zip(found) {
+        let none = || Short { code: code.clone(), asked: *units, available: 0 };
+        let taken = stock.ok_or_else(none).and_then(|stock| stock.try_map(|stock| stock.reserve(*units)));
+        match taken {
             Ok(stock) => reserved.push(stock),
             Err(lacking) => short.push(lacking),
         }
