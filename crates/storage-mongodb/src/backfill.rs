@@ -1,7 +1,9 @@
-//! Makes the keys of rows that a binary without an index, or of an older shape, wrote.
+//! Makes the keys of rows that a binary without an index wrote.
 //!
 //! A row is stale for an index when it was written with an index set that lacks it. Its keys are made from its document and put
 //! beside those that it has, and its index set becomes both: a binary that still needs the others goes on reading by them.
+
+use std::fmt;
 
 use bson::raw::RawDocumentBuf;
 use bson::{Bson, Document, doc};
@@ -22,7 +24,9 @@ use crate::transaction::{done, raw, refused};
 /// Rows whose keys are made at once.
 const BATCH: usize = 200;
 /// Rows that are not in an index and that a read by it works out by itself; where there are more, it is unavailable.
-pub(crate) const AT_ONCE_MAX: usize = 1_000;
+const AT_ONCE_MAX: usize = 1_000;
+/// Rows that are counted at most.
+const COUNTED_MAX: usize = 10_000;
 
 /// A row that is not in an index, with the key that it has.
 pub(crate) type Keyed = (Row, Vec<Part>);
@@ -74,15 +78,63 @@ pub(crate) async fn settle(store: &Shared, call: &Call, table: &Table, having: &
     }
 }
 
-/// How many rows have another index set than these, counted up to a limit.
-pub(crate) async fn count(
+/// Makes the keys of the few rows that are not in a unique index before it is read: not until then is it known whether two of them
+/// have the same. Where there are many, the read says so.
+pub(crate) async fn put_into_unique(
     store: &Shared,
     call: &Call,
     table: &Table,
     having: &[&str],
-    limit: usize,
-) -> Result<usize> {
-    store.count(call, &table.name, stale(having), limit).await
+) -> Result<()> {
+    for _ in 0..=AT_ONCE_MAX / BATCH {
+        match batch(store, call, table, stale(having)).await {
+            Ok(0) => break,
+            Ok(_) => call.check()?,
+            Err(Error::Duplicate { kind, index }) => {
+                store.registry.stale.notify_one();
+                return Err(two_with_one(&kind, &index));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// A row that an older binary wrote has no place in a unique index: who reads by it is not who wrote it.
+pub(crate) fn two_with_one(kind: &str, index: &str) -> Error {
+    Error::Unavailable(format!(
+        "an older binary wrote two of {kind} with the same {index}: change one of them"
+    ))
+}
+
+/// How many rows have another index set than these.
+pub(crate) async fn count(store: &Shared, call: &Call, table: &Table, having: &[&str]) -> Result<Rows> {
+    let rows = store.count(call, &table.name, stale(having), COUNTED_MAX + 1).await?;
+    Ok(Rows(rows))
+}
+
+/// So many rows, or more than are counted.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows(usize);
+
+impl Rows {
+    pub(crate) fn are_none(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether a read works out their keys by itself.
+    pub(crate) fn are_few(self) -> bool {
+        self.0 <= AT_ONCE_MAX
+    }
+}
+
+impl fmt::Display for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            counted @ ..=COUNTED_MAX => write!(f, "{counted}"),
+            _ => write!(f, "more than {COUNTED_MAX}"),
+        }
+    }
 }
 
 fn stale(having: &[&str]) -> Document {
@@ -134,7 +186,7 @@ async fn set_of(store: &Shared, call: &Call, table: &Table, digest: &str) -> Res
     }
     let view = store.registry.look(store, call, table).await?;
     // What is not entered was taken away by a contraction while its binary ran: none of its keys count.
-    Ok(view.sets.get(digest).cloned().unwrap_or(IndexSet { shape: 0, indexes: Default::default() }))
+    Ok(view.sets.get(digest).cloned().unwrap_or_default())
 }
 
 fn entity(table: &Table, row: &RawDocumentBuf) -> Result<Row> {

@@ -14,6 +14,8 @@ use crate::shared::Shared;
 
 /// How long it rests after an error that may pass.
 const REST: Duration = Duration::from_secs(1);
+/// How long it rests after rows that cannot have their keys.
+const BROKEN_REST: Duration = Duration::from_secs(5);
 
 /// How far it is.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,19 +98,23 @@ async fn keep_building(store: &Shared, call: &Call, tell: &watch::Sender<Buildin
     loop {
         let built = build(store, call).await;
         call.check()?;
-        if let Err(error) = &built {
+        let Err(error) = built else {
+            tell.send_replace(Building::Whole);
+            call.context().run(store.registry.stale.notified()).await?;
+            tell.send_replace(Building::Going);
+            continue;
+        };
+        // Until a person has changed one of the rows it is the same each time, and told once.
+        let broken = Building::Broken(error.clone());
+        let is_new = tell.send_if_modified(|state| {
+            let is_new = *state != broken;
+            *state = broken;
+            is_new
+        });
+        if is_new {
             tracing::error!(%error, "a new index cannot be built");
         }
-        let broken = built.is_err();
-        tell.send_replace(built.map_or_else(Building::Broken, |()| Building::Whole));
-        if broken {
-            call.context().sleep(REST).await?;
-        }
-        call.context().run(store.registry.stale.notified()).await?;
-        // What is broken is so until it is whole.
-        if !broken {
-            tell.send_replace(Building::Going);
-        }
+        call.context().sleep(BROKEN_REST).await?;
     }
 }
 

@@ -63,8 +63,13 @@
 //!
 //! A read by an index that some index set lacks works out the keys of at most 1,000 rows that an older build left; where there are
 //! more, it is unavailable until they are fewer. An older build that starts after a newer one waits for 1.5 s, for the newer one's
-//! readers to know of it. A new unique index refuses what is written from then on; two older rows with one key make it unavailable,
-//! and [`MongoDb::open`] fails.
+//! readers to know of it. A new unique index refuses what is written from then on by those who know it; two older rows with
+//! one key make [`MongoDb::open`] fail. Where an older build writes such a row later, reads by the index are unavailable, and so is
+//! the store to `ping` once one was tried, until one of the two is changed. A new shape alone changes no key: an index whose key is made
+//! otherwise has another name.
+//!
+//! A freezing or a thaw that was killed half-way is gone on with by saying it again. Gates that a thaw left shut hold nobody back:
+//! who meets one opens it.
 //!
 //! # Limits
 //!
@@ -86,6 +91,7 @@ mod commit;
 pub mod conformance;
 mod connection;
 mod error;
+mod freezing;
 mod gets;
 mod kept;
 mod migration;

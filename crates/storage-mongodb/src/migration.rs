@@ -7,7 +7,7 @@ use bson::{Document, doc};
 use staffa_context::{BoxFuture, Context};
 use staffa_storage::{Migrate, Phase, Result, Schema, Step};
 
-use crate::backfill;
+use crate::backfill::{self, Rows};
 use crate::call::Call;
 use crate::error::told;
 use crate::options::Options;
@@ -106,8 +106,8 @@ where
 
 /// Something that the database has and the schemas do not ask for.
 enum Extra {
-    /// Keys of other indexes in the rows of a kind, in this many at least.
-    Keys(Arc<Table>, usize),
+    /// Keys of other indexes in this many rows of a kind.
+    Keys(Arc<Table>, Rows),
     /// An index.
     Index(String, String),
     /// An index set that no binary writes any more.
@@ -119,8 +119,8 @@ async fn extras(store: &Shared, call: &Call) -> Result<Vec<Extra>> {
     for table in store.tables.iter() {
         let sets = store.registry.look(store, call, table).await?.sets;
         let others: Vec<String> = sets.into_keys().filter(|digest| *digest != table.digest).collect();
-        let rows = backfill::count(store, call, table, &[&table.digest], usize::MAX >> 1).await?;
-        if rows > 0 {
+        let rows = backfill::count(store, call, table, &[&table.digest]).await?;
+        if !rows.are_none() {
             extras.push(Extra::Keys(Arc::clone(table), rows));
         }
         let known: BTreeSet<&str> =

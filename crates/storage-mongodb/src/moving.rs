@@ -1,11 +1,8 @@
 //! A pause for those who write, and everything at rest, page by page.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use bson::raw::{RawBsonRef, RawDocument, RawDocumentBuf, cstr};
 use bson::{Bson, Document, Timestamp as Place, doc, rawdoc};
-use futures_util::{TryStreamExt, stream};
 use serde_json::Value;
 use staffa_context::Context;
 use staffa_storage::watch::Operation;
@@ -13,27 +10,24 @@ use staffa_storage::{Error, Event, Exported, Kept, Mark, Moving, Part, Record, R
 
 use crate::call::Call;
 use crate::commit::{self, refuse_doubles};
-use crate::error::{told, waits};
 use crate::mongodb::MongoDb;
-use crate::outbox::GATES;
 use crate::row::{self, Stored, field};
-use crate::schema::{self, META};
 use crate::shared::Shared;
 use crate::table::Table;
 use crate::transaction::{self, Stop, Transaction, Work, raw};
-use crate::{kept, outbox};
+use crate::{freezing, kept, outbox};
 
-/// How many gates are turned at once: as many connections as there are beside those for units.
-const GATES_AT_ONCE: usize = 4;
-/// How long the server tries to turn a gate; then it is asked again.
-const TURN_MAX: Duration = Duration::from_millis(500);
+/// How often a portion is tried: for longer than it takes to end what a killed copy left.
+const ATTEMPTS_MAX: u32 = 400;
 
 #[async_trait]
 impl Moving for MongoDb {
     /// Shuts all gates: each waits for the unit that is passing it.
     async fn freeze(&self, ctx: &Context, frozen: bool) -> Result<()> {
-        self.run(ctx, Operation::Freeze, "", |store, call| async move { freeze(&store, &call, frozen).await })
-            .await
+        self.run(ctx, Operation::Freeze, "", |store, call| async move {
+            freezing::freeze(&store, &call, frozen).await
+        })
+        .await
     }
 
     async fn is_frozen(&self, ctx: &Context) -> Result<bool> {
@@ -41,7 +35,7 @@ impl Moving for MongoDb {
             ctx,
             Operation::Freeze,
             "",
-            |store, call| async move { schema::is_frozen(&store, &call).await },
+            |store, call| async move { freezing::is_frozen(&store, &call).await },
         )
         .await
     }
@@ -82,35 +76,6 @@ impl Moving for MongoDb {
             transaction::run(&store, &call, &import).await
         })
         .await
-    }
-}
-
-async fn freeze(store: &Shared, call: &Call, frozen: bool) -> Result<()> {
-    let note = doc! { "$set": { "frozen": frozen } };
-    let noted =
-        store.update(call, META, vec![raw(&doc! { "q": { "_id": "format" }, "u": note.clone() })?]).await?;
-    transaction::done(&noted)?;
-    stream::iter((0..GATES).map(Ok))
-        .try_for_each_concurrent(GATES_AT_ONCE, |gate| turn(store, call, gate, frozen))
-        .await
-}
-
-/// Shuts or opens a gate, once no unit is passing it. Each is a write of its own: one over all gates might never find all of them
-/// free at once.
-async fn turn(store: &Shared, call: &Call, gate: i32, frozen: bool) -> Result<()> {
-    let turned = raw(&doc! { "q": { "_id": gate }, "u": { "$set": { "frozen": frozen } } })?;
-    loop {
-        call.check()?;
-        match store.try_update(call, outbox::COLLECTION, vec![turned.clone()], TURN_MAX).await {
-            Ok(reply) => match transaction::done(&reply) {
-                Err(_) if transaction::waits(&reply) => {}
-                done => return done,
-            },
-            Err(error) if waits(&error) => {}
-            Err(error) => return Err(told(error)),
-        }
-        store.presence.held_up();
-        call.context().sleep(Duration::from_millis(2)).await?;
     }
 }
 
@@ -323,6 +288,11 @@ impl Work for Import {
         let written: Vec<Bson> = rows.iter().map(|row| row::bson(&row.id)).collect();
         let keys: Vec<&Vec<Vec<Part>>> = rows.iter().filter_map(|row| row.keys.as_ref()).collect();
         refuse_doubles(tx, table, &written, &keys).await
+    }
+
+    /// Nobody else writes to a store that is copied to, but for what a copy that was killed left locked.
+    fn attempts_max(&self) -> u32 {
+        ATTEMPTS_MAX
     }
 
     fn outrun(&self) -> Error {

@@ -53,8 +53,8 @@ impl View {
     }
 
     /// The digests of the sets whose rows have their keys in this index, and whether that is all of them.
-    pub(crate) fn with(&self, index: &Index, table: &Table) -> (Vec<&str>, bool) {
-        let having = self.sets.iter().filter(|(_, set)| set.has(&index.sign, table.shape));
+    pub(crate) fn with(&self, index: &Index) -> (Vec<&str>, bool) {
+        let having = self.sets.iter().filter(|(_, set)| set.has(&index.sign));
         let having: Vec<&str> = having.map(|(digest, _)| digest.as_str()).collect();
         let all = having.len() == self.sets.len();
         (having, all)
@@ -62,7 +62,7 @@ impl View {
 
     /// The digests of the sets whose rows have their keys in all indexes of this binary.
     pub(crate) fn whole(&self, table: &Table) -> Vec<&str> {
-        let whole = |set: &IndexSet| table.indexes.iter().all(|index| set.has(&index.sign, table.shape));
+        let whole = |set: &IndexSet| table.indexes.iter().all(|index| set.has(&index.sign));
         self.sets.iter().filter(|(_, set)| whole(set)).map(|(digest, _)| digest.as_str()).collect()
     }
 
@@ -118,7 +118,7 @@ impl Registry {
             note(store, table, doc! { "$set": { &field: pending } }).await?;
             // Looked at after it was entered: of two that enter at once, one sees the other.
             let view = self.look(store, call, table).await?;
-            let lacks = |other: &IndexSet| other.indexes.iter().any(|sign| !set.has(sign, other.shape));
+            let lacks = |other: &IndexSet| other.indexes.iter().any(|sign| !set.has(sign));
             waits = view.sets.values().any(lacks);
         }
         if waits {
@@ -143,14 +143,14 @@ fn pending(record: &Document) -> BTreeSet<String> {
 /// A set as its record has it.
 pub(crate) fn entry(set: &IndexSet) -> Document {
     let signs: Vec<Bson> = set.indexes.iter().cloned().map(Bson::String).collect();
-    doc! { "shape": i64::from(set.shape), "indexes": signs }
+    doc! { "indexes": signs }
 }
 
 fn sets(record: &Document) -> BTreeMap<String, IndexSet> {
     let read = |entry: &Bson| {
         let entry = entry.as_document()?;
         let signs = entry.get_array("indexes").ok()?.iter().filter_map(Bson::as_str).map(str::to_owned);
-        Some(IndexSet { shape: u32::try_from(entry.get_i64("shape").ok()?).ok()?, indexes: signs.collect() })
+        Some(IndexSet { indexes: signs.collect() })
     };
     record.iter().filter_map(|(digest, entry)| Some((digest.clone(), read(entry)?))).collect()
 }

@@ -25,8 +25,11 @@ pub(crate) async fn run(store: &Shared, call: &Call, table: &Table, scan: &Scan)
     let index = table.indexes.get(place).ok_or_else(|| misfit(scan))?;
     loop {
         let view = store.registry.view(store, call, table).await?;
-        let (having, all) = view.with(index, table);
+        let (having, all) = view.with(index);
         if !all {
+            if index.schema.unique {
+                backfill::put_into_unique(store, call, table, &having).await?;
+            }
             return page(store, call, table, scan, Some((place, &having))).await;
         }
         let page = page(store, call, table, scan, None).await?;
@@ -60,6 +63,9 @@ async fn page(
             Ok(rows) => {
                 outside = rows.len();
                 add(found, rows, scan);
+                if let Some(index) = order.index.filter(|index| index.schema.unique && is_double(found)) {
+                    read = Err(backfill::two_with_one(table.kind, index.schema.name));
+                }
             }
             Err(error) => read = Err(error),
         }
@@ -83,6 +89,11 @@ fn add(found: &mut Vec<Found>, rows: Vec<Keyed>, scan: &Scan) {
         if scan.descending { order.reverse() } else { order }
     });
     found.truncate(scan.limit);
+}
+
+/// Whether two rows of a page have the same key, which a unique index does not let pass.
+fn is_double(found: &[Found]) -> bool {
+    found.windows(2).any(|pair| pair[0].key == pair[1].key && !pair[0].key.contains(&Part::None))
 }
 
 /// Whether a key and id are of those that a page begins with.

@@ -11,9 +11,10 @@ use bson::{Bson, Document, doc};
 use futures_util::TryStreamExt;
 use staffa_storage::{Error, Migrate, Phase, Result, Step};
 
-use crate::backfill::{self, AT_ONCE_MAX};
+use crate::backfill::{self, Rows};
 use crate::call::Call;
 use crate::error::{is_not_there, is_there, told};
+use crate::freezing::{self, Noted};
 use crate::outbox::{self, GATES};
 use crate::registry::entry;
 use crate::shared::Shared;
@@ -34,7 +35,7 @@ pub(crate) fn kind_key(kind: &str) -> String {
 pub(crate) async fn open(store: &Shared, call: &Call) -> Result<()> {
     let mut lacking = lacking(store, call).await?;
     // Few rows that lack keys are served all the same.
-    lacking.retain(|lack| !matches!(lack, Lack::Keys(_, rows) if *rows <= AT_ONCE_MAX));
+    lacking.retain(|lack| !matches!(lack, Lack::Keys(_, rows) if rows.are_few()));
     match (store.options.migrate, lacking.first()) {
         (Migrate::Check, Some(_)) => {
             let told: Vec<String> = lacking.iter().map(|lack| lack.step().statement).collect();
@@ -73,7 +74,7 @@ pub(crate) enum Lack {
     /// The index set of this binary in a kind's record.
     Set(std::sync::Arc<Table>),
     /// The keys of this many rows of a kind.
-    Keys(std::sync::Arc<Table>, usize),
+    Keys(std::sync::Arc<Table>, Rows),
 }
 
 impl Lack {
@@ -82,7 +83,9 @@ impl Lack {
         let phase = if matches!(self, Self::Keys(..)) { Phase::Backfill } else { Phase::Expand };
         let statement = match self {
             Self::Format => {
-                format!("db.{META}.insertOne({{ _id: \"format\", format: {FORMAT}, frozen: false }})")
+                format!(
+                    "db.{META}.insertOne({{ _id: \"format\", format: {FORMAT}, frozen: false, turn: 0 }})"
+                )
             }
             Self::Collection(name) => format!("db.createCollection(\"{name}\")"),
             Self::Kind(table) => format!("db.{META}.insertOne({})", shell(&record(table))),
@@ -102,7 +105,7 @@ impl Lack {
     pub(crate) async fn make(&self, store: &Shared, call: &Call) -> Result<()> {
         match self {
             Self::Format => {
-                let first = doc! { "$setOnInsert": { "format": FORMAT, "frozen": false } };
+                let first = doc! { "$setOnInsert": { "format": FORMAT, "frozen": false, "turn": 0_i64 } };
                 let records = store.database.collection::<Document>(META);
                 records.update_one(doc! { "_id": "format" }, first).upsert(true).await.map(drop).map_err(told)
             }
@@ -160,11 +163,11 @@ async fn make_index(store: &Shared, collection: &str, index: &Document) -> Resul
 }
 
 async fn make_gates(store: &Shared, call: &Call) -> Result<()> {
-    let frozen = is_noted_frozen(store, call).await?;
+    let Noted { frozen, turn } = freezing::noted(store, call).await?;
     let gates = (0..GATES).map(|gate| {
         transaction::raw(&doc! {
             "q": { "_id": gate },
-            "u": { "$setOnInsert": { "frozen": frozen, "units": 0_i64 } },
+            "u": { "$setOnInsert": { "frozen": frozen, "turn": turn, "units": 0_i64 } },
             "upsert": true,
         })
     });
@@ -174,21 +177,6 @@ async fn make_gates(store: &Shared, call: &Call) -> Result<()> {
         Some(_) => Ok(()),
         None => transaction::done(&made),
     }
-}
-
-/// Whether it is frozen: a freezing that was interrupted has left gates open, and holds back nobody for certain.
-pub(crate) async fn is_frozen(store: &Shared, call: &Call) -> Result<bool> {
-    if !is_noted_frozen(store, call).await? {
-        return Ok(false);
-    }
-    let shut = doc! { "_id": { "$gte": 0, "$lt": GATES }, "frozen": true };
-    Ok(store.count(call, outbox::COLLECTION, shut, GATES as usize).await? == GATES as usize)
-}
-
-/// What the record of the store says; a freezing begins with it.
-async fn is_noted_frozen(store: &Shared, call: &Call) -> Result<bool> {
-    let record = store.find_one(call, META, doc! { "_id": "format" }).await?;
-    Ok(record.is_some_and(|record| record.get_bool("frozen").unwrap_or(false)))
 }
 
 /// What is missing, in the order in which it is to be made. It only reads.
@@ -284,8 +272,8 @@ async fn lacking_of_kind(
     }
     let whole = view.whole(table);
     if whole.len() < view.sets.len() {
-        let rows = backfill::count(store, call, table, &whole, usize::MAX >> 1).await?;
-        if rows > 0 {
+        let rows = backfill::count(store, call, table, &whole).await?;
+        if !rows.are_none() {
             lacking.push(Lack::Keys(std::sync::Arc::clone(table), rows));
         }
     }

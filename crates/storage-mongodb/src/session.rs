@@ -12,6 +12,7 @@ use staffa_storage::{Error, Result};
 
 use crate::call::Call;
 use crate::error::{is_transient, told};
+use crate::freezing;
 use crate::mongodb::MongoDb;
 use crate::outbox;
 use crate::shared::Shared;
@@ -151,7 +152,11 @@ where
 async fn frozen_or_busy(store: &Shared, call: &Call, gate: i32) -> Error {
     let shut = store.find_one(call, outbox::COLLECTION, doc! { "_id": gate, "frozen": true }).await;
     match shut {
-        Ok(Some(_)) => Error::Frozen,
+        Ok(Some(_)) => match freezing::finish_thaw(store, call, gate).await {
+            Ok(false) => Error::Frozen,
+            Ok(true) => Error::Unavailable("the store is just being thawed: try again".into()),
+            Err(error) => error,
+        },
         Ok(None) => busy(),
         Err(error) => error,
     }

@@ -46,10 +46,7 @@ pub(crate) struct Table {
 impl Table {
     pub(crate) fn new(schema: &Schema) -> Self {
         let indexes: Vec<Index> = schema.indexes.iter().cloned().map(Index::new).collect();
-        let set = IndexSet {
-            shape: schema.shape,
-            indexes: indexes.iter().map(|index| index.sign.clone()).collect(),
-        };
+        let set = IndexSet { indexes: indexes.iter().map(|index| index.sign.clone()).collect() };
         Self {
             kind: schema.kind,
             shape: schema.shape,
@@ -141,10 +138,9 @@ impl Index {
     }
 }
 
-/// The indexes that a writer knows, with the shape that makes their keys.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The indexes that a writer knows. Its shape is no part of it: an index whose key is made otherwise has another name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct IndexSet {
-    pub(crate) shape: u32,
     /// The signs of its indexes.
     pub(crate) indexes: BTreeSet<String>,
 }
@@ -153,22 +149,15 @@ impl IndexSet {
     /// What rows record: FNV-1a (64 bits; Fowler, Noll and Vo) of its text, which is kept beside.
     pub(crate) fn digest(&self) -> String {
         let signs = self.indexes.iter().flat_map(|sign| sign.bytes().chain([b';']));
-        let hash = self
-            .shape
-            .to_string()
-            .into_bytes()
-            .into_iter()
-            .chain([b';'])
-            .chain(signs)
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-            });
+        let hash = signs.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
         format!("{hash:016x}")
     }
 
-    /// Whether a row that was written with it has the key that this shape gives in the index.
-    pub(crate) fn has(&self, sign: &str, shape: u32) -> bool {
-        self.shape >= shape && self.indexes.contains(sign)
+    /// Whether a row that was written with it has its key in the index.
+    pub(crate) fn has(&self, sign: &str) -> bool {
+        self.indexes.contains(sign)
     }
 
     /// The same with these indexes made anew; what an index of the same name was before is gone.
@@ -176,7 +165,7 @@ impl IndexSet {
         let name = |sign: &str| sign.split('(').next().unwrap_or_default().to_owned();
         let made: BTreeSet<String> = other.indexes.iter().map(|sign| name(sign)).collect();
         let kept = self.indexes.iter().filter(|sign| !made.contains(&name(sign)));
-        Self { shape: other.shape, indexes: kept.chain(&other.indexes).cloned().collect() }
+        Self { indexes: kept.chain(&other.indexes).cloned().collect() }
     }
 }
 

@@ -21,6 +21,7 @@ use crate::error::{
     DUPLICATE_KEY, TIME_EXPIRED, WRITE_CONFLICT, code, is_closed, is_cut, is_transient, is_unsure, told,
     unsure,
 };
+use crate::freezing;
 use crate::shared::Shared;
 
 /// How often a unit is run before it gives way to others.
@@ -65,6 +66,11 @@ pub(crate) trait Work: Sync {
     /// Looks why a statement did not find what it expected.
     fn look(&self, tx: &mut Transaction<'_>) -> impl Future<Output = Result<(), Stop>> + Send;
 
+    /// How often it is run before it gives way to others.
+    fn attempts_max(&self) -> u32 {
+        ATTEMPTS_MAX
+    }
+
     /// What to say when others were always faster.
     fn outrun(&self) -> Error;
 }
@@ -76,7 +82,11 @@ pub(crate) async fn pass<W: Work>(
     work: impl FnOnce(i32) -> Result<W>,
 ) -> Result<W::Output> {
     let mut gate = store.gate();
-    let done = run(store, call, &work(gate.number())?).await;
+    let work = work(gate.number())?;
+    let mut done = run(store, call, &work).await;
+    if matches!(done, Err(Error::Frozen)) && freezing::finish_thaw(store, call, gate.number()).await? {
+        done = run(store, call, &work).await;
+    }
     if done.is_err() {
         gate.was_not_passed();
     }
@@ -86,7 +96,7 @@ pub(crate) async fn pass<W: Work>(
 /// Runs it to its commit, or to the error that says why not.
 pub(crate) async fn run<W: Work>(store: &Shared, call: &Call, work: &W) -> Result<W::Output> {
     let mut again = false;
-    for attempt in 0..ATTEMPTS_MAX {
+    for attempt in 0..work.attempts_max() {
         let mut tx = Transaction::begin(store, call).await?;
         let done = work.run(&mut tx, again).await;
         match tx.finish(done).await {

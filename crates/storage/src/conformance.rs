@@ -39,6 +39,7 @@ mod roll;
 mod round_trips;
 mod shape;
 mod share;
+mod stale;
 mod sweep;
 mod tasks;
 mod test;
@@ -75,6 +76,7 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
         shape::CASES,
         share::CASES,
         roll::CASES,
+        stale::CASES,
         moving::CASES,
         model::CASES,
         ending::CASES,

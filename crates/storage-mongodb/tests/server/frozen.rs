@@ -1,19 +1,39 @@
-//! A freezing that ended half-way.
+//! A freezing and a thaw that ended half-way.
 
 use bson::{Document, doc};
-use staffa_storage::{Error, Moving};
+use staffa_storage::{Error, Moving, Store};
+use staffa_storage_mongodb::driver::Collection;
 
 use crate::place::{Place, insert, product};
+
+struct Parts {
+    records: Collection<Document>,
+    gates: Collection<Document>,
+}
+
+impl Parts {
+    async fn of(place: &Place) -> Self {
+        let database = place.by_hand().await;
+        Self { records: database.collection("staffa_meta"), gates: database.collection("staffa_outbox") }
+    }
+
+    /// As it is when the process that freezes or thaws is killed after its first step.
+    async fn first_step(&self, frozen: bool) {
+        let noted = doc! { "$set": { "frozen": frozen }, "$inc": { "turn": 1_i64 } };
+        self.records.update_one(doc! { "_id": "format" }, noted).await.unwrap();
+    }
+
+    async fn shut(&self) -> u64 {
+        self.gates.count_documents(doc! { "frozen": true }).await.unwrap()
+    }
+}
 
 #[tokio::test]
 async fn a_store_with_an_open_gate_is_not_frozen() {
     let place = Place::new();
     let store = place.open().await;
-    let database = place.by_hand().await;
-    let records = database.collection::<Document>("staffa_meta");
-    let gates = database.collection::<Document>("staffa_outbox");
-    // As it is when its process was killed after the first step.
-    records.update_one(doc! { "_id": "format" }, doc! { "$set": { "frozen": true } }).await.unwrap();
+    let parts = Parts::of(&place).await;
+    parts.first_step(true).await;
     assert_eq!(store.is_frozen(&place.ctx).await, Ok(false));
     insert(&place.ctx, &store, &[product("A", 1)]).await.unwrap();
 
@@ -21,9 +41,58 @@ async fn a_store_with_an_open_gate_is_not_frozen() {
     assert_eq!(store.is_frozen(&place.ctx).await, Ok(true));
     assert_eq!(insert(&place.ctx, &store, &[product("B", 1)]).await, Err(Error::Frozen));
 
-    gates.update_one(doc! { "_id": 7 }, doc! { "$set": { "frozen": false } }).await.unwrap();
+    parts.gates.update_one(doc! { "_id": 7 }, doc! { "$set": { "frozen": false } }).await.unwrap();
     assert_eq!(store.is_frozen(&place.ctx).await, Ok(false));
     store.freeze(&place.ctx, false).await.unwrap();
     insert(&place.ctx, &store, &[product("B", 1)]).await.unwrap();
+    place.remove().await;
+}
+
+#[tokio::test]
+async fn a_thaw_that_was_cut_holds_nobody_back_and_goes_on() {
+    let place = Place::new();
+    let store = place.open().await;
+    let parts = Parts::of(&place).await;
+    store.freeze(&place.ctx, true).await.unwrap();
+    parts.first_step(false).await;
+    assert_eq!(store.is_frozen(&place.ctx).await, Ok(false));
+    assert_eq!(parts.shut().await, 64);
+    insert(&place.ctx, &store, &[product("A", 1)]).await.unwrap();
+    store.mark_sent(&place.ctx, &[]).await.unwrap();
+    // Of one's own: it is not run again by itself.
+    while let Err(error) = store.write(&place.ctx, |_| Box::pin(async { Ok(()) })).await {
+        assert!(matches!(&error, Error::Unavailable(words) if words.contains("thawed")), "{error:?}");
+    }
+    store.freeze(&place.ctx, false).await.unwrap();
+    assert_eq!(parts.shut().await, 0);
+    place.remove().await;
+}
+
+#[tokio::test]
+async fn who_finishes_an_older_thaw_opens_no_gate_of_a_later_freezing() {
+    let place = Place::new();
+    let store = place.open().await;
+    let parts = Parts::of(&place).await;
+    store.freeze(&place.ctx, true).await.unwrap();
+    parts.first_step(false).await;
+    store.freeze(&place.ctx, true).await.unwrap();
+    assert_eq!(store.is_frozen(&place.ctx).await, Ok(true));
+    assert_eq!(insert(&place.ctx, &store, &[product("A", 1)]).await, Err(Error::Frozen));
+    assert_eq!(parts.shut().await, 64);
+    place.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_freezer_and_a_thawer_at_once_the_last_one_has_all_gates() {
+    let place = Place::new();
+    let (store, other) = (place.open().await, place.open().await);
+    let parts = Parts::of(&place).await;
+    for _ in 0..10 {
+        let (froze, thawed) = tokio::join!(store.freeze(&place.ctx, true), other.freeze(&place.ctx, false));
+        let frozen = store.is_frozen(&place.ctx).await.unwrap();
+        assert_eq!(parts.shut().await, if frozen { 64 } else { 0 });
+        let last = if frozen { froze } else { thawed };
+        assert_eq!(last, Ok(()));
+    }
     place.remove().await;
 }

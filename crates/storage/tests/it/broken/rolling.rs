@@ -32,6 +32,8 @@ pub(super) const FAULTS: &[(Fault, &str)] = &[
     (Fault::RefusesASecondOpening, "roll::several_new_builds_open_at_once"),
     (Fault::DropsWhatItDoesNotKnow, "roll::an_old_build_that_opens_takes_nothing_away"),
     (Fault::ServesAllIndexesOrNone, "roll::an_index_that_both_builds_know_serves_on"),
+    (Fault::ServesAllIndexesOrNone, "stale::a_new_shape_alone_makes_no_row_stale"),
+    (Fault::IgnoresUnique, "stale::two_rows_with_one_new_unique_key_are_told_of"),
 ];
 
 #[tokio::test]
@@ -48,12 +50,14 @@ async fn each_fault_of_builds_side_by_side_is_caught() {
 async fn builds_without_a_fault_pass_side_by_side() {
     let rolling = Rolling { fault: Fault::None, places: Mutex::default() };
     let mut told = String::new();
-    conformance::run_all(&Context::background(), &rolling, "roll::", |report| {
-        if report.verdict != Verdict::Passed {
-            told.push_str(&format!("{report}\n"));
-        }
-    })
-    .await;
+    for group in ["roll::", "stale::"] {
+        conformance::run_all(&Context::background(), &rolling, group, |report| {
+            if report.verdict != Verdict::Passed {
+                told.push_str(&format!("{report}\n"));
+            }
+        })
+        .await;
+    }
     assert!(told.is_empty(), "{told}");
 }
 
@@ -136,6 +140,18 @@ impl Build {
         Ok(())
     }
 
+    /// Refuses two rows with one key of a unique index, which the old build does not know.
+    fn refuse_doubles(&self, by: By, found: Vec<Found>) -> Result<Vec<Found>> {
+        let By::Index(index) = by else { return Ok(found) };
+        let index = self.place.lock().unwrap().newest[0].indexes.get(index).cloned();
+        match index.filter(|index| index.unique) {
+            Some(index) if found.windows(2).any(|pair| pair[0].key == pair[1].key) => {
+                Err(Error::Unavailable(format!("two rows have one key in {}", index.name)))
+            }
+            _ => Ok(found),
+        }
+    }
+
     /// The shape that this handle writes.
     fn shape(&self) -> u32 {
         let place = self.place.lock().unwrap();
@@ -161,7 +177,9 @@ impl Store for Build {
         {
             return Err(Error::Unavailable("an index is being built".into()));
         }
-        self.memory.scan(ctx, scan).await
+        let by = scan.by;
+        let found = self.memory.scan(ctx, scan).await?;
+        self.refuse_doubles(by, found)
     }
 
     async fn commit(&self, ctx: &Context, mut commit: Commit) -> Result<()> {
