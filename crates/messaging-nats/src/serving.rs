@@ -68,6 +68,8 @@ pub(crate) struct Serving {
     changing: usize,
     closing: bool,
     told_full: bool,
+    /// The failure of the moment that was logged last.
+    told_moment: Option<String>,
 }
 
 impl Serving {
@@ -89,6 +91,7 @@ impl Serving {
             changing: 0,
             closing: false,
             told_full: false,
+            told_moment: None,
         }
     }
 
@@ -214,7 +217,7 @@ impl Serving {
 
     fn step(&mut self, entity: String, next: Next) {
         let Some(line) = self.lines.get_mut(&entity) else { return };
-        line.busy = true;
+        line.begin(next);
         self.under_way += 1;
         let (ctx, seat) = (self.ctx.clone(), Arc::clone(&self.seat));
         let first = line.waiting.front().cloned();
@@ -277,6 +280,9 @@ impl Serving {
     fn handled(&mut self, entity: &str, handled: Result<(), Failure>, acknowledged: &Result<(), Failure>) {
         let result = if handled.is_ok() { "done" } else { "failed" };
         self.ctx.series(&CONSUMED, &[("consumer", self.name()), ("result", result)]).add(1);
+        if handled.is_ok() {
+            self.told_moment = None;
+        }
         let Some(line) = self.line(entity) else { return };
         match handled {
             Ok(()) if acknowledged.is_ok() => {
@@ -303,11 +309,11 @@ impl Serving {
         let (consumer, attempts_max) = (self.name(), self.seat.options.attempts_max.max(1));
         let Some(line) = self.lines.get_mut(entity) else { return };
         line.attempts = line.attempts.saturating_add(u32::from(counts(failure.kind)));
-        let failures = line.failures;
-        tracing::warn!(%failure, consumer, failures, "the effect of an event failed");
-        if line.attempts < attempts_max {
-            return;
+        let (failures, attempts) = (line.failures, line.attempts);
+        if self.is_news(&failure) {
+            tracing::warn!(%failure, consumer, failures, "the effect of an event failed");
         }
+        let Some(line) = self.lines.get_mut(entity).filter(|_| attempts >= attempts_max) else { return };
         tracing::error!(
             %failure, consumer, failures,
             "an event failed too often and is put aside; its entity is held until somebody decides"
@@ -317,7 +323,7 @@ impl Serving {
             line.settle();
             line.wished = false;
             self.under_way += 1;
-            line.busy = true;
+            line.begin(Next::TakeUp);
             let (seat, entity) = (Arc::clone(&self.seat), entity.to_owned());
             self.changes += 1;
             self.changing += 1;
@@ -329,6 +335,17 @@ impl Serving {
             line.until = None;
             line.dying = Some(failure);
         }
+    }
+
+    /// Whether a failure is to be logged. Those of the moment, which all events have alike, are once, until one takes effect.
+    fn is_news(&mut self, failure: &Failure) -> bool {
+        if counts(failure.kind) {
+            return true;
+        }
+        let words = failure.to_string();
+        let is_news = self.told_moment.as_ref() != Some(&words);
+        self.told_moment = Some(words);
+        is_news
     }
 
     fn pause(&mut self, entity: &str) {
@@ -438,7 +455,7 @@ impl Serving {
     /// The line of a step that has ended.
     fn line(&mut self, entity: &str) -> Option<&mut Line> {
         let line = self.lines.get_mut(entity)?;
-        line.busy = false;
+        line.end();
         Some(line)
     }
 
