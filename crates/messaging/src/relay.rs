@@ -11,6 +11,7 @@ mod beats;
 mod desk;
 mod division;
 mod lease;
+mod pause;
 mod room;
 mod rounds;
 
@@ -28,6 +29,7 @@ use beats::Beats;
 use desk::Desk;
 pub(crate) use division::Division;
 use lease::Lease;
+use pause::Pause;
 pub use room::Room;
 use rounds::Rounds;
 
@@ -103,6 +105,7 @@ pub struct Relay {
     options: RelayOptions,
     nudge: Nudge,
     room: Room,
+    pause: Pause,
 }
 
 /// Tells an idle relay that there is something to send. Clones nudge the same relay; it costs an atomic when the
@@ -124,7 +127,8 @@ impl Relay {
     /// A relay between a bus and the outbox of a store that was opened with [`schemas`].
     pub fn new(store: Arc<dyn Store>, bus: Arc<dyn Bus>, options: RelayOptions) -> Self {
         let options = RelayOptions { lease: options.lease.max(Duration::from_millis(100)), ..options };
-        Self { store, bus, options, nudge: Nudge::default(), room: Room::default() }
+        let (nudge, room, pause) = (Nudge::default(), Room::default(), Pause::default());
+        Self { store, bus, options, nudge, room, pause }
     }
 
     /// What wakes this relay before its idle time is over.
@@ -168,6 +172,7 @@ impl Relay {
         let relay = lease.relay();
         if ctx.cause().is_some()
             && let Err(error) = lease.leave(&ctx.shielded().with_timeout(self.options.lease / 3)).await
+            && !self.pause.is_why(&error)
         {
             tracing::warn!(%error, "the relay could not take its leave; others wait for its lease to run out");
         }

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use staffa_context::{Context, Failure, Instant, Metric, MetricKind};
-use staffa_storage::Partitions;
+use staffa_context::{Context, Instant, Metric, MetricKind};
+use staffa_storage::{Partitions, Result};
 
 use super::Relay;
 use super::desk::Desk;
@@ -61,13 +61,17 @@ impl<'a> Beats<'a> {
                     tracing::warn!("the relay was taken out of the outbox; starting again");
                     return self.lease;
                 }
-                Err(failure) => {
-                    tracing::warn!(%failure, "the relay could not beat; trying again");
+                Err(error) => {
+                    if !self.relay.pause.is_why(&error) {
+                        tracing::warn!(%error, "the relay could not beat; trying again");
+                    }
                     self.relay.options.lease / 12
                 }
             };
             if self.is_over(ctx) {
-                tracing::warn!("the relay could not beat within its lease; starting again");
+                if !self.relay.pause.is_on() {
+                    tracing::warn!("the relay could not beat within its lease; starting again");
+                }
                 return self.lease;
             }
             // Whichever comes first; the next round sees which.
@@ -92,10 +96,14 @@ impl<'a> Beats<'a> {
     }
 
     /// Whether the relay still takes part.
-    async fn beat(&mut self, ctx: &Context) -> Result<bool, Failure> {
+    async fn beat(&mut self, ctx: &Context) -> Result<bool> {
         let bounded = self.bounded(ctx);
         let share = match &mut self.lease {
-            Some(lease) => lease.beat(&bounded, self.desk.free()).await?,
+            Some(lease) => {
+                let share = lease.beat(&bounded, self.desk.free()).await?;
+                self.relay.pause.end();
+                share
+            }
             None => Some(Share { own: Partitions::ALL, leaving: Partitions::NONE }),
         };
         let Some(Share { own, leaving }) = share else { return Ok(false) };
@@ -110,7 +118,7 @@ impl<'a> Beats<'a> {
         Ok(true)
     }
 
-    async fn look_for_dead(&self, ctx: &Context) -> Result<(), Failure> {
+    async fn look_for_dead(&self, ctx: &Context) -> Result<()> {
         let put_aside = self.desk.put_aside();
         let limit = self.relay.options.held_max;
         let dead: HashSet<_> = Dead::new(&self.relay.store).entities(ctx, limit).await?.into_iter().collect();

@@ -51,6 +51,8 @@ pub(super) struct Rounds<'a> {
     troubles: u32,
     /// Whether it said that it does not read, since too much is held.
     told_held: bool,
+    /// The failure of the moment that was logged last.
+    told_moment: Option<String>,
 }
 
 /// An entity whose event failed.
@@ -97,6 +99,7 @@ impl<'a> Rounds<'a> {
             note_at: now,
             troubles: 0,
             told_held: false,
+            told_moment: None,
         }
     }
 
@@ -261,7 +264,9 @@ impl<'a> Rounds<'a> {
                 match put_aside {
                     Ok(()) => self.desk.bury_one(subject.clone()),
                     Err(error) if self.ctx.cause().is_none() => {
-                        tracing::warn!(%error, "an event could not be put aside; trying again");
+                        if !self.relay.pause.is_why(&error) {
+                            tracing::warn!(%error, "an event could not be put aside; trying again");
+                        }
                         self.hold(&event, &failure);
                     }
                     Err(_) => {}
@@ -275,7 +280,7 @@ impl<'a> Rounds<'a> {
     /// Notes a failure of the store, and gives how long to wait.
     fn trouble(&mut self, error: &staffa_storage::Error, words: &'static str) -> std::time::Duration {
         // What the end cut off is no trouble.
-        if self.ctx.cause().is_none() {
+        if self.ctx.cause().is_none() && !self.relay.pause.is_why(error) {
             tracing::warn!(%error, "{words}");
         }
         self.troubles = self.troubles.saturating_add(1);
@@ -310,6 +315,9 @@ impl<'a> Rounds<'a> {
 
     fn published(&mut self, sent: Sent, failed: Option<(Event, Failure)>) {
         self.publishing -= 1;
+        if !sent.events.is_empty() {
+            self.told_moment = None;
+        }
         if !sent.events.is_empty() || failed.is_none() {
             // A failure after one that was sent is another event's first.
             self.holds.remove(&sent.subject);
@@ -337,6 +345,7 @@ impl<'a> Rounds<'a> {
         self.noting = false;
         match noted {
             Ok(()) => {
+                self.relay.pause.end();
                 self.troubles = 0;
                 self.read_at = self.now();
                 sent.iter().for_each(|sent| self.let_go(&sent.subject));
@@ -354,17 +363,30 @@ impl<'a> Rounds<'a> {
     /// Holds an entity whose event failed, for longer each time; gives how many of its failures count.
     fn hold(&mut self, event: &Event, failure: &Failure) -> u32 {
         let subject = subject_of(event);
-        let until = |failures| Some(self.now() + self.relay.options.pause(failures));
         let before = self.holds.get(&subject).map_or((0, 0), |hold| (hold.failures, hold.attempts));
         let failures = before.0.saturating_add(1);
         let attempts = before.1.saturating_add(u32::from(counts(failure.kind)));
-        tracing::warn!(
-            %failure, event = event.name, kind = event.kind, entity = event.entity, failures,
-            "an event could not be published"
-        );
-        let hold = Hold { failures, attempts, until: until(failures), partition: event.partition() };
+        if self.is_news(failure) {
+            tracing::warn!(
+                %failure, event = event.name, kind = event.kind, entity = event.entity, failures,
+                "an event could not be published"
+            );
+        }
+        let until = Some(self.now() + self.relay.options.pause(failures));
+        let hold = Hold { failures, attempts, until, partition: event.partition() };
         self.holds.insert(subject, hold);
         attempts
+    }
+
+    /// Whether a failure is to be logged. Those of the moment, which all events have alike, are once, until an event goes out.
+    fn is_news(&mut self, failure: &Failure) -> bool {
+        if counts(failure.kind) {
+            return true;
+        }
+        let words = failure.to_string();
+        let is_news = self.told_moment.as_ref() != Some(&words);
+        self.told_moment = Some(words);
+        is_news
     }
 
     /// Nothing of the entity is in hand any more.

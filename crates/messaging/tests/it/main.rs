@@ -3,5 +3,6 @@
 
 mod gauges;
 mod inbox;
+mod logs;
 mod paused;
 mod suites;

@@ -10,6 +10,7 @@ use staffa_storage::memory::Memory;
 use staffa_storage::{Entity, Event, Happened, Schema, Store, Unsent};
 
 use crate::gauges::Gauges;
+use crate::logs;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Order {
@@ -238,4 +239,51 @@ async fn how_much_is_unsent_is_told_at_each_beat() {
     assert_eq!(relay.gauge("outbox_unsent_events"), 0);
     assert_eq!(relay.gauge("outbox_oldest_unsent_seconds"), 0);
     assert_eq!(relay.gauge("outbox_entities_held"), 0);
+}
+
+const IS_FROZEN: &str = "the store is frozen; the relay notes nothing until it is thawed";
+const IS_THAWED: &str = "the store is thawed; the relay goes on";
+
+#[tokio::test]
+async fn a_freeze_and_a_thaw_are_logged_once_each() {
+    for alone in [false, true] {
+        logs::keep();
+        let memory =
+            Memory::open([Schema::of::<Order>()].into_iter().chain(staffa_messaging::schemas()).collect())
+                .unwrap();
+        let store: Arc<dyn Store> = Arc::clone(&memory) as _;
+        let ctx = Context::background();
+        let relay = Process::start(&store, 0, RelayOptions { alone, ..RelayOptions::default() }).await;
+        for round in 0..2 {
+            place_40(&store, round * 40).await;
+            staffa_storage::Moving::freeze(&*memory, &ctx, true).await.unwrap();
+            relay.advance(5 * LEASE).await;
+            assert_eq!(logs::lines(), [IS_FROZEN], "alone: {alone}");
+            staffa_storage::Moving::freeze(&*memory, &ctx, false).await.unwrap();
+            relay.advance(LEASE).await;
+            assert_eq!(logs::lines(), [IS_THAWED], "alone: {alone}");
+        }
+        assert_eq!((relay.taken(), unsent(&store).await), (80, 0));
+    }
+}
+
+#[tokio::test]
+async fn what_fails_all_events_alike_is_logged_once_until_one_goes_out() {
+    logs::keep();
+    let store = store();
+    let options = RelayOptions { alone: true, ..RelayOptions::default() };
+    let relay = Process::start(&store, 0, options).await;
+    for round in 0..2 {
+        *relay.post.refused.lock().unwrap() = Some(Kind::Unavailable);
+        place_40(&store, round * 40).await;
+        relay.advance(Duration::from_secs(30)).await;
+        assert_eq!(logs::lines(), ["an event could not be published"]);
+        *relay.post.refused.lock().unwrap() = None;
+        relay.advance(Duration::from_secs(40)).await;
+        assert_eq!(unsent(&store).await, 0);
+    }
+    *relay.post.refused.lock().unwrap() = Some(Kind::Invalid);
+    place_40(&store, 80).await;
+    relay.advance(Duration::from_secs(1)).await;
+    assert!(logs::lines().len() >= 40, "an event's own failure is not logged");
 }
