@@ -1,65 +1,95 @@
-//! One operation between its caller, whose future is `Send`, and the page's own task, which holds the browser's handles.
+//! One call of a script between its caller, whose future is `Send`, and the page's own task, which waits for the promise.
 
-use std::cell::Cell;
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::future::Future;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use futures_channel::oneshot;
-use staffa_context::{Cause, Context};
+use js_sys::Promise;
+use serde_json::Value;
+use staffa_context::{Context, parse};
 use staffa_storage::{Error, Result};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 
-/// What the work says of itself to the task that runs it.
-#[derive(Default)]
-pub(crate) struct Call {
-    committing: Cell<bool>,
-}
+use crate::error::failure;
+use crate::scripts;
+use crate::table::Tables;
+
+/// A call under way: dropped, it is stopped, which takes its transaction back unless that has begun to commit.
+pub(crate) struct Call(pub(crate) u32);
+
+/// Where the script's answer comes.
+type Answer = oneshot::Receiver<Option<String>>;
 
 impl Call {
-    /// The commit was asked for: whatever comes, the work goes on until its outcome is seen.
-    pub(crate) fn past_return(&self) {
-        self.committing.set(true);
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
-}
 
-/// The task's side: runs the work to its end, or until `stop` comes or its sender is gone. Work that is dropped
-/// takes its transaction back.
-pub(crate) async fn until<T>(
-    mut stop: oneshot::Receiver<()>,
-    call: &Call,
-    work: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    let mut work = pin!(work);
-    poll_fn(|cx| {
-        // Waking for a stop that came before is harmless: it is looked at again only while nothing is committed.
-        if !call.committing.get() && Pin::new(&mut stop).poll(cx).is_ready() {
-            return Poll::Ready(Err(Error::Ended(Cause::cancelled("its caller left"))));
+    /// What became of it. Once the context ends it is stopped, and has a while to say how it ended; the outcome of one
+    /// that writes is unknown after that.
+    pub(crate) async fn answer(
+        self,
+        ctx: &Context,
+        tables: &Tables,
+        mut answer: Answer,
+        late: Late,
+    ) -> Result<Value> {
+        let cause = match ctx.run(&mut answer).await {
+            Ok(told) => return read(told, tables),
+            Err(cause) => cause,
+        };
+        scripts::stop(self.0);
+        match ctx.shielded().with_timeout(late.wait).run(answer).await {
+            Ok(told) => match read(told, tables) {
+                Err(Error::Ended(_)) => Err(Error::Ended(cause)),
+                outcome => outcome,
+            },
+            Err(_) if late.writes => Err(Error::Unknown("the browser does not end the transaction".into())),
+            Err(_) => Err(Error::Ended(cause)),
         }
-        work.as_mut().poll(cx)
-    })
-    .await
-}
-
-/// The caller's side: the answer, or once the context ends what became of the work, which is then stopped.
-pub(crate) async fn answer<T>(
-    ctx: &Context,
-    stop: oneshot::Sender<()>,
-    mut answer: oneshot::Receiver<Result<T>>,
-) -> Result<T> {
-    let cause = match ctx.run(&mut answer).await {
-        Ok(answered) => return answered.unwrap_or_else(|_| Err(gone())),
-        Err(cause) => cause,
-    };
-    // The task may be through with it.
-    let _ = stop.send(());
-    match answer.await {
-        Ok(Err(Error::Ended(_))) => Err(Error::Ended(cause)),
-        Ok(outcome) => outcome,
-        Err(_) => Err(gone()),
     }
 }
 
-/// The work was never begun: the store was closed before.
-pub(crate) fn gone() -> Error {
-    Error::Unavailable("the store is closed".into())
+/// What a call is given after its context's end.
+#[derive(Clone, Copy)]
+pub(crate) struct Late {
+    /// How long.
+    pub(crate) wait: Duration,
+    /// Whether something may have happened.
+    pub(crate) writes: bool,
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        scripts::stop(self.0);
+    }
+}
+
+/// Waits for the promise of a script in the page's own task.
+pub(crate) fn waiting(promise: Promise) -> Answer {
+    let (reply, answer) = oneshot::channel();
+    local(async move {
+        let told = JsFuture::from(promise).await;
+        // A caller that left does not listen.
+        let _ = reply.send(told.ok().and_then(|told| told.as_string()));
+    });
+    answer
+}
+
+#[expect(clippy::disallowed_methods, reason = "a group's tasks are `Send`; these hold the browser's handles")]
+fn local(task: impl Future<Output = ()> + 'static) {
+    spawn_local(task);
+}
+
+fn read(told: Result<Option<String>, oneshot::Canceled>, tables: &Tables) -> Result<Value> {
+    let told = told.ok().flatten().and_then(|told| parse(told.as_bytes()).ok());
+    let Some(Value::Array(mut told)) = told else {
+        return Err(Error::Unusable("a script of the store has a fault".into()));
+    };
+    match told.first().and_then(Value::as_str) {
+        Some("") => Ok(told.pop().unwrap_or_default()),
+        _ => Err(failure(&told, tables)),
+    }
 }

@@ -1,70 +1,43 @@
-//! What the browser's errors mean to a caller.
+//! What a script tells of its failures.
 
-use staffa_storage::Error;
-use wasm_bindgen::{JsCast, JsValue};
-use web_sys::DomException;
+use serde_json::Value;
+use staffa_context::Cause;
+use staffa_storage::{Error, Part};
 
-/// The port's error for one of the browser's, of an operation that left nothing behind.
-pub(crate) fn told(error: &JsValue) -> Error {
-    match error.dyn_ref::<DomException>() {
-        Some(error) => told_of(&error.name(), &error.message()),
-        None => {
-            let words = error.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message()));
-            Error::Unusable(words.unwrap_or_else(|| "the browser gave an error without words".into()))
-        }
+use crate::key;
+use crate::table::Tables;
+
+/// The port's error for a failure: its name, and what it has beside it.
+pub(crate) fn failure(told: &[Value], tables: &Tables) -> Error {
+    let text = |place: usize| told.get(place).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let id = || {
+        let table = tables.of(&text(1)).ok();
+        let id: Option<Part> = table.and_then(|table| key::read_bare(table.id, &text(2)).ok());
+        id.map_or_else(|| text(2), |id| id.to_string())
+    };
+    match text(0).as_str() {
+        "Ended" => Error::Ended(Cause::cancelled("its caller left")),
+        "Conflict" => Error::Conflict { kind: text(1), id: id() },
+        "Duplicate" => Error::Duplicate { kind: text(1), index: text(2) },
+        "NewerShape" => Error::NewerShape { kind: text(1), id: id(), shape: number(told.get(3)) },
+        "Kept" => Error::Kept,
+        "Unavailable" => Error::Unavailable(text(1)),
+        _ => Error::Unusable(text(1)),
     }
 }
 
-/// The same for an exception's name and message.
-pub(crate) fn told_of(name: &str, message: &str) -> Error {
-    let unavailable = |words: &str| Error::Unavailable(words.to_owned());
-    match name {
-        "QuotaExceededError" => unavailable(
-            "the browser gives this site no more room: free some on the device, or remove data of this site",
-        ),
-        "SecurityError" => none(),
-        "InvalidStateError" => unavailable("the browser has closed the database: reload the page"),
-        "AbortError" => unavailable("the browser took the transaction back"),
-        "UnknownError" | "TimeoutError" | "TransactionInactiveError" => {
-            Error::Unavailable(["the browser could not reach its disk: ", message].concat())
-        }
-        _ => Error::Unusable([name, ": ", message].concat()),
-    }
+/// A number that was written as a `u32`.
+pub(crate) fn number(value: Option<&Value>) -> u32 {
+    value.and_then(Value::as_u64).unwrap_or_default() as u32
 }
 
-/// There is no IndexedDB here.
-pub(crate) fn none() -> Error {
-    Error::Unusable(
-        "this browser gives the page no IndexedDB, as in some private windows: use another window, or allow the \
-         site to keep data"
-            .into(),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use wasm_bindgen_test::wasm_bindgen_test;
-
-    use super::*;
-
-    #[wasm_bindgen_test]
-    fn each_exception_says_what_to_do() {
-        let told = |name: &str| {
-            told(
-                &DomException::new_with_message_and_name("why", name)
-                    .map_or_else(|error| error, JsValue::from),
-            )
-        };
-        let unavailable = |name: &str, words: &str| match told(name) {
-            Error::Unavailable(told) => assert!(told.contains(words), "{name}: {told}"),
-            other => panic!("{name}: {other:?}"),
-        };
-        unavailable("QuotaExceededError", "no more room");
-        unavailable("InvalidStateError", "reload");
-        unavailable("AbortError", "took the transaction back");
-        unavailable("UnknownError", "disk: why");
-        assert_eq!(told("SecurityError"), none());
-        assert_eq!(told("DataError"), Error::Unusable("DataError: why".into()));
-        assert_eq!(super::told(&js_sys::Error::new("why")), Error::Unusable("why".into()));
-    }
+/// The same failure as a script has it from what makes keys.
+#[cfg(feature = "indexes")]
+pub(crate) fn told(error: Error) -> Vec<Value> {
+    let (name, words) = match error {
+        Error::Unavailable(words) => ("Unavailable", words),
+        Error::Unusable(words) => ("Unusable", words),
+        other => ("Unusable", other.to_string()),
+    };
+    vec![name.into(), words.into()]
 }

@@ -7,11 +7,22 @@ pub struct Options {
     pub durability: Durability,
     /// How long opening waits for other tabs that hold the store in an older form, and for their upgrade of it. Default: 3 s.
     pub blocked_wait: Duration,
+    /// How many operations the browser has in hand at once. Others wait, the first the longest, for as long as their
+    /// contexts let them. Default: 256; 0 is 1.
+    pub operations_max: u32,
+    /// How long an operation whose context has ended may take to say what became of it; the outcome of one that writes is
+    /// unknown after that. Default: 5 s.
+    pub end_wait: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { durability: Durability::Strict, blocked_wait: Duration::from_secs(3) }
+        Self {
+            durability: Durability::Strict,
+            blocked_wait: Duration::from_secs(3),
+            operations_max: 256,
+            end_wait: Duration::from_secs(5),
+        }
     }
 }
 

@@ -12,7 +12,9 @@ use anyhow::{Context, Result, bail};
 use wasm_bindgen_cli_support::Bindgen;
 
 mod binary;
+mod join;
 mod names;
+mod pack;
 mod script;
 mod size;
 mod trim;
@@ -53,7 +55,10 @@ fn bind(wasm: &Path, folder: &Path) -> Result<()> {
     bindgen.input_bytes(stem, trim::trim(&fs::read(wasm)?)?).web(true)?.typescript(false);
     bindgen.remove_name_section(true).remove_producers_section(true);
     bindgen.generate(folder)?;
-    names::shorten(folder, stem)
+    join::join(folder, &format!("{stem}.js"))?;
+    names::shorten(folder, stem)?;
+    let module = folder.join(format!("{stem}_bg.wasm"));
+    Ok(fs::write(&module, pack::pack(&fs::read(&module)?)?)?)
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

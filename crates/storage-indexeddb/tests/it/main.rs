@@ -2,6 +2,7 @@
 #![cfg(target_arch = "wasm32")]
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
+mod bounds;
 mod conformance;
 mod opening;
 mod tabs;

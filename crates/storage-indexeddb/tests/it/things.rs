@@ -51,7 +51,11 @@ pub(crate) fn titled(id: i64, text: &str) -> Titled {
 }
 
 pub(crate) fn options() -> Options {
-    Options { durability: Durability::Relaxed, blocked_wait: Duration::from_millis(300) }
+    Options {
+        durability: Durability::Relaxed,
+        blocked_wait: Duration::from_millis(300),
+        ..Options::default()
+    }
 }
 
 /// Opens the database of this name for one kind of entity.

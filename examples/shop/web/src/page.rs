@@ -18,6 +18,7 @@ mod behind;
 mod catalogue;
 mod dom;
 mod keep;
+mod memory;
 mod order;
 mod worker;
 
