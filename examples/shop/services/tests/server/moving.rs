@@ -4,18 +4,24 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use flate2::read::GzDecoder;
+use staffa::Context;
 use staffa::postgres::tokio_postgres::{self, NoTls};
+use staffa::settings::Storage;
+use staffa::storage::{Moving, Record, Section};
+use staffa::store::Home;
 
 use crate::server;
 
-/// How many lines of the real file are replayed: about 40 invoices.
+/// How many lines of the real file are replayed: 53 invoices, with more products than several pages of a copy hold.
 const LINES: usize = 800;
 /// How long what must happen may take on a busy machine.
 const SOON: Duration = Duration::from_secs(120);
+const OFTEN: Duration = Duration::from_millis(2);
 
 fn shop(words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shop"));
@@ -120,11 +126,21 @@ fn renamed(url: &str, database: &str) -> String {
     format!("{server}/{database}")
 }
 
-/// Copies, is killed in the middle, and copies the rest.
-#[track_caller]
-fn moved(from: &str, to: &str) -> String {
+/// Copies, is killed inside a section, and again once a store is whole; then it copies the rest.
+async fn moved(from: &str, to: &str) -> String {
     done(&["freeze", "--store", from]);
     let words = ["store", "copy", "--from", from, "--to", to, "--verify"];
+    let mut copying = shop(&words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let progress = Progress::of("catalog", to).await;
+    let ctx = Context::background().with_timeout(SOON);
+    while !progress.is_inside(&ctx).await.unwrap() {
+        ctx.sleep(OFTEN).await.unwrap();
+    }
+    copying.kill().unwrap();
+    copying.wait().unwrap();
+    assert!(progress.is_inside(&ctx).await.unwrap(), "it was killed too late to be inside of a section");
+    progress.0.close(&ctx).await.unwrap();
+
     let mut copying = shop(&words).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     // The first service's line is told when its store is whole.
     let mut told = [0; 9];
@@ -132,6 +148,39 @@ fn moved(from: &str, to: &str) -> String {
     copying.kill().unwrap();
     copying.wait().unwrap();
     done(&words)
+}
+
+/// How far the copy of a service's store is, as the store that is copied to has it.
+struct Progress(Arc<dyn Moving>);
+
+impl Progress {
+    /// Opens the store as soon as it is there.
+    async fn of(service: &str, store: &str) -> Self {
+        let ctx = Context::background().with_timeout(SOON);
+        loop {
+            let settings = Storage::default();
+            let home = Home { url: store, service, settings: &settings, own: Vec::new() };
+            if let Ok(adapter) = home.beside(&ctx).await {
+                let progress = Self(adapter.moving());
+                if progress.is_inside(&ctx).await.is_ok() {
+                    return progress;
+                }
+                progress.0.close(&ctx).await.unwrap();
+            }
+            ctx.sleep(OFTEN).await.unwrap();
+        }
+    }
+
+    /// Whether a page of a section is there, and further ones are not.
+    async fn is_inside(&self, ctx: &Context) -> staffa::storage::Result<bool> {
+        let copying = self.0.export(ctx, Section::Rows("staffa_copy"), None, 1).await?;
+        Ok(match copying.records.first() {
+            Some(Record::Row { document: Some(copying), .. }) => {
+                copying.pointer("/place/in/mark").is_some_and(|mark| !mark.is_null())
+            }
+            _ => false,
+        })
+    }
 }
 
 #[tokio::test]
@@ -153,7 +202,7 @@ async fn a_shop_moves_from_sqlite_to_postgresql_to_mongodb_and_back_to_the_penny
     shop_on(&stores[0]);
     let mut told = Vec::new();
     for pair in stores.windows(2) {
-        told.push(moved(&pair[0], &pair[1]));
+        told.push(moved(&pair[0], &pair[1]).await);
         // The same invoices again: they are there, and nothing is added.
         shop_on(&pair[1]);
     }
