@@ -11,6 +11,7 @@ use bson::{Bson, Document, doc, rawdoc};
 use serde_json::Value;
 use staffa_storage::{Commit, Error, Event, Expect, Kept, Part, Result};
 
+use crate::many::IDS_AT_ONCE;
 use crate::outbox;
 use crate::row;
 use crate::table::{Index, Table, Tables};
@@ -184,11 +185,14 @@ impl OfKind {
     /// Looks at everything expected, in its order.
     async fn refuse_changed(&self, tx: &mut Transaction<'_>) -> Result<(), Stop> {
         let ids: Vec<Bson> = self.entities.iter().map(|concern| row::bson(&concern.id)).collect();
-        let found = tx
-            .find(&self.table.name, doc! { "_id": { "$in": ids } }, doc! { "version": 1, "shape": 1 }, 0)
-            .await?;
-        let found =
-            found.iter().map(|document| Seen::of(document, &self.table)).collect::<Result<Vec<_>>>()?;
+        let mut found = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(IDS_AT_ONCE) {
+            let named = doc! { "_id": { "$in": ids } };
+            let some = tx.find(&self.table.name, named, doc! { "version": 1, "shape": 1 }, 0).await?;
+            for document in &some {
+                found.push(Seen::of(document, &self.table)?);
+            }
+        }
         for concern in &self.entities {
             concern.check(&self.table, found.iter().find(|seen| seen.id == concern.id))?;
         }

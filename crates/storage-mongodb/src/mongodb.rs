@@ -15,11 +15,11 @@ use uuid::Uuid;
 use crate::builder::Builder;
 use crate::call::Call;
 use crate::commit::Changes;
-use crate::gets;
+use crate::many;
 use crate::options::Options;
 use crate::outbox;
 use crate::presence::Present;
-use crate::row::Stored;
+use crate::row::{self, Stored};
 use crate::settle::{Sent, Sweep};
 use crate::shared::Shared;
 use crate::table::Table;
@@ -168,11 +168,16 @@ impl Store for MongoDb {
     async fn get(&self, ctx: &Context, kind: &'static str, id: &Part) -> Result<Seen> {
         let (table, id) = (self.table(kind)?, id.clone());
         self.run(ctx, Operation::Get, kind, |store, call| async move {
-            let found = gets::get(&store, &call, &table, &id).await?;
-            let Some(found) = found else { return Ok(Seen::Absent { last: 0 }) };
-            let stored = Stored::of(&found, &table)?;
-            let last = stored.version;
-            Ok(stored.row()?.map_or(Seen::Absent { last }, Seen::Row))
+            let found = store.find_one(&call, &table.name, doc! { "_id": row::bson(&id) }).await?;
+            found.map_or(Ok(Seen::Absent { last: 0 }), |found| Stored::of(&found, &table)?.seen())
+        })
+        .await
+    }
+
+    async fn get_many(&self, ctx: &Context, kind: &'static str, ids: &[Part]) -> Result<Vec<Seen>> {
+        let (table, ids) = (self.table(kind)?, ids.to_vec());
+        self.run(ctx, Operation::GetMany, kind, |store, call| async move {
+            many::get(&store, &call, &table, &ids).await
         })
         .await
     }

@@ -4,7 +4,7 @@ use bson::raw::{RawBsonRef, RawDocument};
 use bson::spec::BinarySubtype;
 use bson::{Binary, Bson};
 use staffa_context::Timestamp;
-use staffa_storage::{Document, Error, Part, PartType, Result, Row};
+use staffa_storage::{Document, Error, Part, PartType, Result, Row, Seen};
 use uuid::Uuid;
 
 use crate::table::Table;
@@ -66,6 +66,11 @@ impl<'a> Stored<'a> {
             (Some(_), _) => return Err(missing("document")),
         };
         Ok(Self { id, version, live })
+    }
+
+    pub(crate) fn seen(self) -> Result<Seen> {
+        let last = self.version;
+        Ok(self.row()?.map_or(Seen::Absent { last }, Seen::Row))
     }
 
     pub(crate) fn row(self) -> Result<Option<Row>> {

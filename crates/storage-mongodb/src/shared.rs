@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bson::raw::{RawArrayBuf, RawDocumentBuf, cstr};
@@ -16,7 +16,6 @@ use staffa_storage::{Result, Schema};
 use crate::call::Call;
 use crate::connection::{self, Connection, Primary};
 use crate::error::told;
-use crate::gets::Gets;
 use crate::options::Options;
 use crate::outbox::GATES;
 use crate::presence::Presence;
@@ -30,7 +29,6 @@ pub(crate) struct Shared {
     pub(crate) tables: Tables,
     pub(crate) options: Options,
     pub(crate) registry: Registry,
-    pub(crate) gets: Arc<Gets>,
     pub(crate) presence: Presence,
     gates: Gates,
     turns: AtomicI64,
@@ -105,7 +103,6 @@ impl Shared {
             tables: Tables::new(schemas),
             options,
             registry: Registry::default(),
-            gets: Arc::default(),
             presence: Presence::new(ctx),
             gates: Gates::new(ctx.uuid().as_u128()),
             turns: AtomicI64::new(0),
