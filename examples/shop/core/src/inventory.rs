@@ -2,6 +2,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use futures_util::lock::Mutex;
 use serde::{Deserialize, Serialize};
 use staffa_context::{Context, Failure, Kind};
 use staffa_storage::{
@@ -25,6 +26,9 @@ pub const BATCH_MAX: usize = 500;
 pub struct Inventory {
     store: Arc<dyn Store>,
     stock: Repository<Stock>,
+    /// Whose turn it is to write stock: orders have goods in common, and two at once would make each other run again. Those of
+    /// another process still do.
+    turn: Mutex<()>,
 }
 
 /// Which stock is asked for.
@@ -57,7 +61,7 @@ impl Inventory {
 
     /// An inventory that is kept in this store.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { stock: Repository::new(&store), store }
+        Self { stock: Repository::new(&store), store, turn: Mutex::default() }
     }
 
     /// The stock of one code.
@@ -99,12 +103,14 @@ impl Inventory {
         .await
     }
 
-    /// Takes the effect of one of the events that it [`HEARS`] of, once: the inbox record commits with it.
+    /// Takes the effect of one of the events that it [`HEARS`] of, once: the inbox record commits with it. Effects are taken one
+    /// after the other.
     ///
     /// # Errors
-    /// Those of the store; the event comes again then.
+    /// Those of the store, and the end of the context; the event comes again then.
     pub async fn consume(&self, ctx: &Context, event: &Event) -> Result<(), Failure> {
         let effect = Effect::of(event)?;
+        let _turn = ctx.run(self.turn.lock()).await?;
         let committed = retry(ctx, || async {
             let mut unit = self.store.unit();
             match &effect {

@@ -3,18 +3,25 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use shop_contract::inventory::ALL;
-use shop_contract::orders::LIST;
+use shop_contract::orders::{FIND, LIST};
 use shop_core::Order;
 use shop_core::inventory::AllStock;
 use shop_core::invoice::Invoices;
 use shop_core::order::State;
-use shop_core::orders::{ListOrders, PAGE_MAX};
+use shop_core::orders::{ListOrders, OrderOf};
 use staffa::{Client, Context, Failure};
+use uuid::Uuid;
 
-/// How long orders may wait for the inventory's answer.
+use super::place::may_pass;
+
+/// How long it is waited for the inventory's next answer, and how long services in trouble are asked again.
 const SETTLE: Duration = Duration::from_secs(120);
-/// The pause between two looks at them.
+/// The pause after the first look at an order; it doubles, for the looks not to hold up what they look for.
 const LOOK: Duration = Duration::from_millis(250);
+const LOOK_MAX: Duration = Duration::from_secs(4);
+/// Orders and stock on a page: few, for a page to come in time from a store that has much to do.
+const ORDERS_AT_ONCE: u32 = 25;
+const STOCK_AT_ONCE: u32 = 250;
 
 /// What the services hold.
 #[derive(Debug, Default)]
@@ -41,39 +48,68 @@ pub(crate) struct Summary {
     pub(crate) units: BTreeMap<String, i64>,
 }
 
-/// Reads everything, once no order waits for the inventory's answer any more, or that takes too long.
+/// Reads everything, each order once it no longer waits for the inventory's answer, unless that takes too long.
 pub(crate) async fn read(ctx: &Context, client: &Client, invoices: &Invoices) -> Result<Held, Failure> {
+    let mut held = Held::default();
+    let (waiting, settled) =
+        orders(ctx, client).await?.into_iter().partition::<Vec<_>, _>(|order| order.state == State::Placed);
+    settled.into_iter().for_each(|order| held.add(order, invoices));
+    let mut settling = ctx.with_timeout(SETTLE);
+    for order in waiting {
+        let order = answered(ctx, &settling, client, order.id).await?;
+        if order.state != State::Placed {
+            settling = ctx.with_timeout(SETTLE);
+        }
+        held.add(order, invoices);
+    }
+    held.available = stock(ctx, client).await?;
+    Ok(held)
+}
+
+/// The order with the inventory's answer, or as it is when there was none in time.
+async fn answered(ctx: &Context, settling: &Context, client: &Client, id: Uuid) -> Result<Order, Failure> {
+    let mut pause = LOOK;
+    loop {
+        let found = call(ctx, async || {
+            client.call(ctx, FIND, OrderOf { id }).await.map_err(|error| Failure::of(&error))
+        })
+        .await?;
+        if found.state != State::Placed || settling.sleep(pause).await.is_err() {
+            return Ok(found.value);
+        }
+        pause = (pause * 2).min(LOOK_MAX);
+    }
+}
+
+/// What a call gives, made again while the services are in trouble: it only reads.
+async fn call<T>(ctx: &Context, make: impl AsyncFn() -> Result<T, Failure>) -> Result<T, Failure> {
     let settling = ctx.with_timeout(SETTLE);
     loop {
-        let mut held = orders(ctx, client, invoices).await?;
-        if held.waiting == 0 || settling.sleep(LOOK).await.is_err() {
-            held.available = stock(ctx, client).await?;
-            return Ok(held);
+        match make().await {
+            Err(failure) if may_pass(failure.kind) && settling.sleep(LOOK).await.is_ok() => {}
+            other => return other,
         }
     }
 }
 
-async fn orders(ctx: &Context, client: &Client, invoices: &Invoices) -> Result<Held, Failure> {
-    let mut held = Held::default();
-    let mut after = None;
+async fn orders(ctx: &Context, client: &Client) -> Result<Vec<Order>, Failure> {
+    let (mut orders, mut after) = (Vec::new(), None);
     loop {
-        let limit = u32::try_from(PAGE_MAX).ok();
-        let page = client.call(ctx, LIST, ListOrders { after, limit, ..ListOrders::default() }).await?;
-        for order in page.items {
-            held.add(order.value, invoices);
-        }
+        let asked = ListOrders { after, limit: Some(ORDERS_AT_ONCE), ..ListOrders::default() };
+        let page = call(ctx, async || client.call(ctx, LIST, asked.clone()).await).await?;
+        orders.extend(page.items.into_iter().map(|order| order.value));
         after = page.next;
         if after.is_none() {
-            return Ok(held);
+            return Ok(orders);
         }
     }
 }
 
 async fn stock(ctx: &Context, client: &Client) -> Result<BTreeMap<String, i64>, Failure> {
-    let mut available = BTreeMap::new();
-    let mut after = None;
+    let (mut available, mut after) = (BTreeMap::new(), None);
     loop {
-        let page = client.call(ctx, ALL, AllStock { after, limit: Some(1_000) }).await?;
+        let asked = AllStock { after, limit: Some(STOCK_AT_ONCE) };
+        let page = call(ctx, async || client.call(ctx, ALL, asked.clone()).await).await?;
         available.extend(page.items.into_iter().map(|stock| (stock.value.code, stock.value.available)));
         after = page.next;
         if after.is_none() {

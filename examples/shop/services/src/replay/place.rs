@@ -132,6 +132,7 @@ impl Placing {
     }
 }
 
-fn may_pass(kind: Kind) -> bool {
+/// Whether what failed like this may go well later.
+pub(super) fn may_pass(kind: Kind) -> bool {
     kind.is_temporary() || matches!(kind, Kind::UnknownOutcome | Kind::DeadlineExceeded)
 }
