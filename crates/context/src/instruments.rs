@@ -25,9 +25,8 @@ pub trait Ids: Send + Sync + 'static {
 pub struct RandomIds;
 
 impl Ids for RandomIds {
-    #[expect(clippy::disallowed_methods, reason = "this is the source of identifiers")]
     fn uuid(&self) -> Uuid {
-        Uuid::now_v7()
+        system::uuid()
     }
 
     fn random(&self) -> u64 {

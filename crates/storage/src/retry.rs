@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::future::Future;
 use std::time::Duration;
 
@@ -53,7 +54,12 @@ fn jitter(ctx: &Context, backoff: Duration) -> Duration {
 }
 
 fn is_conflict(error: &impl Fail) -> bool {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    // A `dyn Error` links how each of its types is debugged, which a page does without.
+    let own: &dyn Any = error;
+    if let Some(Error::Conflict { .. }) = own.downcast_ref() {
+        return true;
+    }
+    let mut source = error.source();
     while let Some(error) = source {
         if let Some(Error::Conflict { .. }) = error.downcast_ref() {
             return true;

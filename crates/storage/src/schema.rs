@@ -97,7 +97,7 @@ fn check_names<'a>(of: &str, names: impl Iterator<Item = &'a str>) -> Result<()>
     for name in names {
         if !is_name(name) {
             let rule = "is not 1 to 40 of a-z, 0-9 and _, a letter first";
-            return Err(Error::Unusable(format!("the name of the {of} {name:?} {rule}")));
+            return Err(Error::Unusable(format!("the name of the {of} `{name}` {rule}")));
         }
         if known.contains(&name) {
             return Err(Error::Unusable(format!("there are two of the {of} {name}")));

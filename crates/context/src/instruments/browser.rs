@@ -4,7 +4,18 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 
+use uuid::{Builder, Uuid};
+
 use crate::instruments::{Abort, BoxFuture};
+use crate::{Clock, SystemClock};
+
+/// Of version 7, without the counter that orders those of one millisecond, which a page would load.
+pub(super) fn uuid() -> Uuid {
+    let mut random = [0; 10];
+    getrandom::fill(&mut random).expect("the browser has a source of randomness");
+    let millis = SystemClock.wall().as_micros() / 1_000;
+    Builder::from_unix_timestamp_millis(u64::try_from(millis).unwrap_or_default(), &random).into_uuid()
+}
 
 /// The task, shared with its abort handle. `None` once it ended or was aborted.
 #[derive(Clone)]
