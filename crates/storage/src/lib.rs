@@ -1,7 +1,7 @@
 //! The storage port: entities, indexes, units of work, outbox, kept answers and the in-memory adapter.
 //!
 //! A core keeps [`Entity`]s in a [`Store`] that it holds as `Arc<dyn Store>` and whose technology it does not know. It
-//! reads them by id or by a declared [`Index`] through a [`Repository`], and writes them through a [`Unit`], which
+//! reads them by id, one or many, or by a declared [`Index`] through a [`Repository`], and writes them through a [`Unit`], which
 //! commits all of its changes, their events and one answer together, or nothing. There is no query language: a read
 //! is equality on the leading parts of a key, then one range or prefix, in pages with a [`Cursor`].
 //!

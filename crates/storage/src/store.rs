@@ -42,9 +42,10 @@ pub enum Seen {
 /// - **Outcome.** A commit is whole or not at all, whatever happens. [`crate::Error::Ended`], like every other error, MUST
 ///   mean that nothing happened and nothing will. A commit whose outcome was not seen is [`crate::Error::Unknown`],
 ///   never "ended". A commit whose future was dropped MAY happen.
-/// - **Reads** see what was committed before they began. They MAY see what is committed while they run.
-/// - **Trust.** The port checks values, keys, limits and cursors, and gives writes and guards in the order of
-///   (kind, id), each once. An adapter need not check them again. A kind that it was not opened with is
+/// - **Reads** see what was committed before they began. They MAY see what is committed while they run; one of many ids MUST be
+///   of one moment.
+/// - **Trust.** The port checks values, keys, limits and cursors, gives writes and guards in the order of
+///   (kind, id), each once, and of many ids each once. An adapter need not check them again. A kind that it was not opened with is
 ///   [`crate::Error::Unusable`].
 /// - **Pauses.** While the store is frozen (`Moving::freeze`), what writes is [`crate::Error::Frozen`] and did nothing; reads go
 ///   on.
@@ -94,17 +95,10 @@ pub trait Store: Send + Sync + 'static {
     /// The entity of this kind and id, or how it is absent. Cancel-safe.
     async fn get(&self, ctx: &Context, kind: &'static str, id: &Part) -> Result<Seen>;
 
-    /// The same for several ids of a kind, which the port gives each once, 1 to [`crate::IDS_MAX`]: what is at each, in their order.
-    /// Cancel-safe.
+    /// The same for several ids of a kind: what is at each, in their order. Cancel-safe.
     ///
-    /// It MUST be of one moment, and SHOULD take one round trip. An adapter for which [`Store::get`] is a round trip MUST NOT loop it.
-    async fn get_many(&self, ctx: &Context, kind: &'static str, ids: &[Part]) -> Result<Vec<Seen>> {
-        let mut seen = Vec::with_capacity(ids.len());
-        for id in ids {
-            seen.push(self.get(ctx, kind, id).await?);
-        }
-        Ok(seen)
-    }
+    /// The port gives each id once, 1 to [`crate::IDS_MAX`] of them. It SHOULD take one round trip.
+    async fn get_many(&self, ctx: &Context, kind: &'static str, ids: &[Part]) -> Result<Vec<Seen>>;
 
     /// One page of a read by index, in the order of [`Part`], then of the id. Cancel-safe.
     ///
