@@ -279,3 +279,15 @@ pub(crate) async fn only_own(store: &Shared, call: &Call, table: &Table) -> Resu
         call.check()?;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_counted_up_to_a_limit() {
+        assert_eq!(Rows(COUNTED_MAX).to_string(), "10000");
+        assert_eq!(Rows(COUNTED_MAX + 1).to_string(), "more than 10000");
+        assert!(Rows(AT_ONCE_MAX).are_few() && !Rows(AT_ONCE_MAX + 1).are_few());
+    }
+}

@@ -18,7 +18,7 @@ pub(crate) struct Product {
 }
 
 pub(crate) const PENCE: Index<Product, i64> = Index::new("pence", |product| product.pence);
-const SEEN: Index<Product, (Option<Timestamp>, String)> =
+pub(crate) const SEEN: Index<Product, (Option<Timestamp>, String)> =
     Index::unique("seen", |product| (product.seen, product.code.to_lowercase()));
 
 impl Entity for Product {

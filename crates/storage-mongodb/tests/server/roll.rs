@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bson::{Bson, Document, doc};
+use staffa_context::Timestamp;
 use staffa_storage::{Error, Page, Repository, Result, Schema, Store};
 use staffa_storage_mongodb::MongoDb;
 
-use crate::place::{Older, PENCE, Place, Product, product};
+use crate::place::{Older, PENCE, Place, Product, SEEN, product};
 
 async fn open_older(place: &Place) -> Arc<MongoDb> {
     place.try_open(place.options(), vec![Schema::of::<Older>()]).await.unwrap()
@@ -52,6 +53,38 @@ async fn many_rows_of_an_older_build_are_keyed_in_the_background() {
     while newer.ping(&place.ctx).await.is_err() {
         place.ctx.sleep(Duration::from_millis(50)).await.unwrap();
     }
+    place.remove().await;
+}
+
+#[tokio::test]
+async fn a_key_that_an_older_build_doubled_is_told_of_until_it_is_changed() {
+    let place = Place::new();
+    let older: Arc<dyn Store> = open_older(&place).await;
+    let newer: Arc<dyn Store> = place.open().await;
+    newer.ping(&place.ctx).await.unwrap();
+    let seen = Some(Timestamp::from_micros(7));
+    // The key has the code in small letters.
+    let mut unit = older.unit();
+    unit.insert(Older(Product { seen, ..product("A", 1) }));
+    let second = unit.insert(Older(Product { seen, ..product("a", 1) }));
+    unit.commit(&place.ctx).await.unwrap();
+
+    let products = Repository::<Product>::new(&newer);
+    let read = products.range(&place.ctx, &SEEN, (seen,), Page::first()).await;
+    assert!(matches!(&read, Err(Error::Unavailable(words)) if words.contains("same seen")), "{read:?}");
+    let ready = async |is: bool| {
+        while newer.ping(&place.ctx).await.is_ok() != is {
+            place.ctx.sleep(Duration::from_millis(50)).await.unwrap();
+        }
+    };
+    ready(false).await;
+
+    let mut unit = older.unit();
+    unit.delete(second);
+    unit.commit(&place.ctx).await.unwrap();
+    ready(true).await;
+    let read = products.range(&place.ctx, &SEEN, (seen,), Page::first()).await;
+    assert_eq!(read.unwrap().items.len(), 1);
     place.remove().await;
 }
 
