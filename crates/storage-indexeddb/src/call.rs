@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_channel::oneshot;
 use js_sys::Promise;
 use serde_json::Value;
-use staffa_context::{Context, parse};
+use staffa_context::{BoxFuture, Context, parse};
 use staffa_storage::{Error, Result};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
@@ -28,27 +28,31 @@ impl Call {
     }
 
     /// What became of it. Once the context ends it is stopped, and has a while to say how it ended; the outcome of one
-    /// that writes is unknown after that.
-    pub(crate) async fn answer(
+    /// that writes is unknown after that. Boxed, so that a page links one of it.
+    pub(crate) fn answer<'a>(
         self,
-        ctx: &Context,
-        tables: &Tables,
+        ctx: &'a Context,
+        tables: &'a Tables,
         mut answer: Answer,
         late: Late,
-    ) -> Result<Value> {
-        let cause = match ctx.run(&mut answer).await {
-            Ok(told) => return read(told, tables),
-            Err(cause) => cause,
-        };
-        scripts::stop(self.0);
-        match ctx.shielded().with_timeout(late.wait).run(answer).await {
-            Ok(told) => match read(told, tables) {
-                Err(Error::Ended(_)) => Err(Error::Ended(cause)),
-                outcome => outcome,
-            },
-            Err(_) if late.writes => Err(Error::Unknown("the browser does not end the transaction".into())),
-            Err(_) => Err(Error::Ended(cause)),
-        }
+    ) -> BoxFuture<'a, Result<Value>> {
+        Box::pin(async move {
+            let cause = match ctx.run(&mut answer).await {
+                Ok(told) => return read(told, tables),
+                Err(cause) => cause,
+            };
+            scripts::stop(self.0);
+            match ctx.shielded().with_timeout(late.wait).run(answer).await {
+                Ok(told) => match read(told, tables) {
+                    Err(Error::Ended(_)) => Err(Error::Ended(cause)),
+                    outcome => outcome,
+                },
+                Err(_) if late.writes => {
+                    Err(Error::Unknown("the browser does not end the transaction".into()))
+                }
+                Err(_) => Err(Error::Ended(cause)),
+            }
+        })
     }
 }
 

@@ -108,15 +108,15 @@ pub enum Comparison {
 
 /// Compares two quotes.
 pub fn compare(ours: &Quote, theirs: &Quote) -> Comparison {
-    let json = |quote: &Quote| serde_json::to_vec(quote).unwrap_or_default();
+    let json = |quote: &Quote| serde_json::to_string(quote).unwrap_or_default();
     let (one, other) = (json(ours), json(theirs));
     if one == other {
         return Comparison::Same { bytes: one.len(), digest: ours.quoted().digest };
     }
-    let at = one.iter().zip(&other).take_while(|(one, other)| one == other).count();
-    let around = |json: &[u8]| {
-        let end = json.len().min(at + 40);
-        String::from_utf8_lossy(&json[at.saturating_sub(20).min(end)..end]).into_owned()
+    let at = one.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count();
+    let around = |json: &str| {
+        let from = json.floor_char_boundary(at.saturating_sub(20));
+        json[from..json.ceil_char_boundary(at + 40)].to_owned()
     };
     Comparison::Differ { at, ours: around(&one), theirs: around(&other) }
 }
