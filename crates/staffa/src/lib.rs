@@ -93,6 +93,9 @@ pub use staffa_context as context;
 #[cfg(feature = "messaging")]
 #[doc(inline)]
 pub use staffa_messaging as messaging;
+#[cfg(feature = "nats")]
+#[doc(inline)]
+pub use staffa_messaging_nats as nats;
 #[doc(inline)]
 pub use staffa_storage as storage;
 #[cfg(feature = "mongodb")]

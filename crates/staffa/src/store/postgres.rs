@@ -28,7 +28,8 @@ pub(super) async fn migrate(
     observe: impl FnMut(&Step) + Send + 'static,
 ) -> Result<()> {
     let options = options(home.service, home.settings);
-    Ok(staffa_storage_postgres::migrate(ctx, home.url, &options, &schemas(home.own), contract, observe).await?)
+    Ok(staffa_storage_postgres::migrate(ctx, home.url, &options, &schemas(home.own), contract, observe)
+        .await?)
 }
 
 /// A service has a schema of its own, named after it.

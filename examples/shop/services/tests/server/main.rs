@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 #![expect(clippy::disallowed_methods, reason = "tests of processes wait for them on threads")]
 
+mod events;
 mod moving;
 mod reporting;
 #[path = "../suite.rs"]
