@@ -17,6 +17,7 @@ mod names;
 mod pack;
 mod script;
 mod size;
+mod style;
 mod trim;
 
 fn main() -> ExitCode {
@@ -45,6 +46,7 @@ fn make(wasm: &Path, files: &Path, page: &Path) -> Result<()> {
     bind(wasm, &fresh).with_context(|| format!("binding {}", wasm.display()))?;
     copy(files, &fresh).with_context(|| format!("copying {}", files.display()))?;
     script::shorten_all(&fresh)?;
+    style::shorten_all(&fresh)?;
     remove(page)?;
     fs::rename(&fresh, page).with_context(|| format!("{}", page.display()))
 }
