@@ -13,6 +13,8 @@ const AUTHENTICATION_FAILED: i32 = 18;
 const NAMESPACE_EXISTS: i32 = 48;
 const NAMESPACE_NOT_FOUND: i32 = 26;
 const DISK_FULL: i32 = 14_031;
+/// The cursor of a session that somebody else killed.
+const KILLED: [i32; 2] = [43, 237];
 /// The node steps down, starts, shuts down, or is no primary.
 const NOT_PRIMARY: [i32; 8] = [10_107, 13_435, 13_436, 10_058, 189, 91, 11_600, 11_602];
 /// A lock or a snapshot could not be had for the moment.
@@ -58,6 +60,7 @@ fn coded(code: i32, error: &Driver) -> Error {
         code if NOT_PRIMARY.contains(&code) => {
             Error::Unavailable(format!("the server is not the primary for the moment: {words}"))
         }
+        code if KILLED.contains(&code) => Error::Unavailable(format!("the server ended the read: {words}")),
         code if BUSY.contains(&code) => {
             Error::Unavailable(format!("others hold what is needed for the moment: {words}"))
         }

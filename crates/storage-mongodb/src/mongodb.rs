@@ -122,9 +122,12 @@ impl MongoDb {
             Error::Ended(Cause::DeadlineExceeded) if !self.shared.primary.is_known() => Error::Unavailable(
                 "no server that takes writes was reached in the time that there was".into(),
             ),
-            Error::Ended(cause) if call.context().cause().is_none() && !ends_soon => {
+            Error::Ended(Cause::DeadlineExceeded) if call.context().cause().is_none() && !ends_soon => {
                 let most = self.shared.options.operation_max;
-                Error::Unavailable(format!("the server did not end within {most:?}: {cause}"))
+                Error::Unavailable(format!("the server did not end within {most:?}"))
+            }
+            Error::Ended(cause @ Cause::Cancelled(_)) if call.context().cause().is_none() => {
+                Error::Unavailable(format!("somebody else told the server to stop: {cause}"))
             }
             error => error,
         }
