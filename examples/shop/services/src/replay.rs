@@ -60,7 +60,7 @@ impl Replay {
         let sold = Sold::read(ctx, &self.file).await.map_err(told)?;
         let placed = place::all(ctx, &client, &sold.invoices, &token, self.concurrency.into()).await?;
         println!("{placed}");
-        let held = held::read(ctx, &client, &sold.invoices).await.map_err(told)?;
+        let held = held::read(ctx, &client, &placed.orders, &sold.invoices).await.map_err(told)?;
         let findings = reconcile::reconcile(&sold, &held);
         println!("{findings}");
         Ok(placed.failed == 0 && findings.reconciles())

@@ -8,20 +8,17 @@ use shop_core::Order;
 use shop_core::inventory::AllStock;
 use shop_core::invoice::Invoices;
 use shop_core::order::State;
-use shop_core::orders::{ListOrders, OrderOf};
+use shop_core::orders::{ListOrders, OrderOf, PAGE_MAX};
 use staffa::{Client, Context, Failure};
 use uuid::Uuid;
 
 use super::place::may_pass;
 
-/// How long it is waited for the inventory's next answer, and how long services in trouble are asked again.
+/// How long an order may wait for the inventory's answer, and how long services in trouble are asked again.
 const SETTLE: Duration = Duration::from_secs(120);
 /// The pause after the first look at an order; it doubles, for the looks not to hold up what they look for.
 const LOOK: Duration = Duration::from_millis(250);
 const LOOK_MAX: Duration = Duration::from_secs(4);
-/// Orders and stock on a page: few, for a page to come in time from a store that has much to do.
-const ORDERS_AT_ONCE: u32 = 25;
-const STOCK_AT_ONCE: u32 = 250;
 
 /// What the services hold.
 #[derive(Debug, Default)]
@@ -48,34 +45,41 @@ pub(crate) struct Summary {
     pub(crate) units: BTreeMap<String, i64>,
 }
 
-/// Reads everything, each order once it no longer waits for the inventory's answer, unless that takes too long.
-pub(crate) async fn read(ctx: &Context, client: &Client, invoices: &Invoices) -> Result<Held, Failure> {
+/// Reads everything, once none of the orders that were placed waits for the inventory's answer any more, or that takes too long.
+/// They are looked at one by one first, since a page of them all takes a store's time.
+pub(crate) async fn read(
+    ctx: &Context,
+    client: &Client,
+    placed: &[Uuid],
+    invoices: &Invoices,
+) -> Result<Held, Failure> {
+    settle(ctx, client, placed).await?;
     let mut held = Held::default();
-    let (waiting, settled) =
-        orders(ctx, client).await?.into_iter().partition::<Vec<_>, _>(|order| order.state == State::Placed);
-    settled.into_iter().for_each(|order| held.add(order, invoices));
-    let mut settling = ctx.with_timeout(SETTLE);
-    for order in waiting {
-        let order = answered(ctx, &settling, client, order.id).await?;
-        if order.state != State::Placed {
-            settling = ctx.with_timeout(SETTLE);
-        }
+    for order in orders(ctx, client).await? {
         held.add(order, invoices);
     }
     held.available = stock(ctx, client).await?;
     Ok(held)
 }
 
-/// The order with the inventory's answer, or as it is when there was none in time.
-async fn answered(ctx: &Context, settling: &Context, client: &Client, id: Uuid) -> Result<Order, Failure> {
-    let mut pause = LOOK;
+async fn settle(ctx: &Context, client: &Client, placed: &[Uuid]) -> Result<(), Failure> {
+    for id in placed {
+        if !is_answered(ctx, client, *id).await? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn is_answered(ctx: &Context, client: &Client, id: Uuid) -> Result<bool, Failure> {
+    let (settling, mut pause) = (ctx.with_timeout(SETTLE), LOOK);
     loop {
-        let found = call(ctx, async || {
-            client.call(ctx, FIND, OrderOf { id }).await.map_err(|error| Failure::of(&error))
-        })
-        .await?;
-        if found.state != State::Placed || settling.sleep(pause).await.is_err() {
-            return Ok(found.value);
+        let find = async || client.call(ctx, FIND, OrderOf { id }).await.map_err(|error| Failure::of(&error));
+        if call(ctx, find).await?.state != State::Placed {
+            return Ok(true);
+        }
+        if settling.sleep(pause).await.is_err() {
+            return Ok(false);
         }
         pause = (pause * 2).min(LOOK_MAX);
     }
@@ -95,7 +99,7 @@ async fn call<T>(ctx: &Context, make: impl AsyncFn() -> Result<T, Failure>) -> R
 async fn orders(ctx: &Context, client: &Client) -> Result<Vec<Order>, Failure> {
     let (mut orders, mut after) = (Vec::new(), None);
     loop {
-        let asked = ListOrders { after, limit: Some(ORDERS_AT_ONCE), ..ListOrders::default() };
+        let asked = ListOrders { after, limit: u32::try_from(PAGE_MAX).ok(), ..ListOrders::default() };
         let page = call(ctx, async || client.call(ctx, LIST, asked.clone()).await).await?;
         orders.extend(page.items.into_iter().map(|order| order.value));
         after = page.next;
@@ -108,7 +112,7 @@ async fn orders(ctx: &Context, client: &Client) -> Result<Vec<Order>, Failure> {
 async fn stock(ctx: &Context, client: &Client) -> Result<BTreeMap<String, i64>, Failure> {
     let (mut available, mut after) = (BTreeMap::new(), None);
     loop {
-        let asked = AllStock { after, limit: Some(STOCK_AT_ONCE) };
+        let asked = AllStock { after, limit: Some(1_000) };
         let page = call(ctx, async || client.call(ctx, ALL, asked.clone()).await).await?;
         available.extend(page.items.into_iter().map(|stock| (stock.value.code, stock.value.available)));
         after = page.next;

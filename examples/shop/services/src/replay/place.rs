@@ -10,6 +10,7 @@ use shop_core::{PlaceError, Token};
 use staffa::channel::{Receiver, bounded, map_concurrent};
 use staffa::transport::CallKey;
 use staffa::{Client, Context, Fail, Failure, Group, Kind};
+use uuid::Uuid;
 
 use super::{bar, told};
 
@@ -27,6 +28,8 @@ pub(crate) struct Placed {
     accepted: u64,
     /// It was not placed.
     pub(crate) failed: u64,
+    /// Those whose order is known, in the order of their placing.
+    pub(crate) orders: Vec<Uuid>,
 }
 
 impl fmt::Display for Placed {
@@ -78,7 +81,10 @@ async fn place(
     while let Some(result) = results.recv(group.context()).await? {
         bar.inc(1);
         match result {
-            Ok(()) => placed.accepted += 1,
+            Ok(order) => {
+                placed.accepted += 1;
+                placed.orders.extend(order);
+            }
             Err(why) => {
                 placed.failed += 1;
                 bar.suspend(|| eprintln!("{why}"));
@@ -113,15 +119,16 @@ impl Placing {
     /// Places one, trying again while the server is in trouble: the key makes that harmless.
     ///
     /// The outer error ends the replay; the inner one is told, and the replay goes on.
-    async fn one(&self, ctx: &Context, invoice: &Invoice) -> Result<Result<(), String>, Failure> {
+    async fn one(&self, ctx: &Context, invoice: &Invoice) -> Result<Result<Option<Uuid>, String>, Failure> {
         let ctx = ctx.with_value(CallKey(invoice.number.clone()));
         let mut pause = PAUSE;
         let mut attempt = 1;
         loop {
             let request = invoice.place(Some(self.token.clone()));
             match self.client.call(&ctx, PLACE, request).await {
+                Ok(order) => return Ok(Ok(Some(order.id))),
                 // Its answer is no longer kept, but the order is there.
-                Ok(_) | Err(PlaceError::ReferenceTaken { .. }) => return Ok(Ok(())),
+                Err(PlaceError::ReferenceTaken { .. }) => return Ok(Ok(None)),
                 Err(error) if attempt < ATTEMPTS && may_pass(error.kind()) => {}
                 Err(error) => return Ok(Err(format!("invoice {}: {}", invoice.number, error.words()))),
             }
