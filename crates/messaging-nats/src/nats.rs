@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use crate::aside::Aside;
 use crate::connect::{self, is_prefix};
 use crate::consumer::{Consuming, Seat};
-use crate::streams::{Names, away, ensure};
+use crate::streams::{self, Names, away, ensure};
 use crate::{DeadDeliveries, Options, wire};
 
 /// The bus of services in any processes, over a NATS server with JetStream.
@@ -106,6 +106,10 @@ impl Nats {
                 let words =
                     format!("the event is larger than the {max} bytes that the bus takes (`max_payload`)");
                 Failure::new(Kind::TooLarge, words)
+            }
+            _ if streams::is_full(&error) => {
+                let words = "the bus is full: give its stream (`max_bytes`) or its server's disk more room; events wait where they are told";
+                Failure::new(Kind::Unavailable, words).with_log(format!("{words}: {error:?}"))
             }
             _ => away(&error),
         })

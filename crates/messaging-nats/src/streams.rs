@@ -1,10 +1,16 @@
 //! The two streams of a bus: its events, and what consumers have put aside.
 
-use async_nats::jetstream::Context as JetStream;
+use std::error::Error as _;
+
+use async_nats::jetstream::context::PublishError;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream};
+use async_nats::jetstream::{Context as JetStream, ErrorCode};
 use staffa_context::{Context, Failure, Kind};
 
 use crate::{Options, wire};
+
+/// What the descriptions of our streams begin with.
+const MARK: &str = "Staffa: ";
 
 /// The names of a bus's streams and subjects.
 #[derive(Clone, Debug)]
@@ -58,7 +64,7 @@ pub(crate) async fn ensure(
     };
     let events = Config {
         name: names.events(),
-        description: Some("Staffa: events of services".to_owned()),
+        description: Some(format!("{MARK}events of services")),
         subjects: vec![format!("{}.events.>", names.0)],
         max_age: options.max_age,
         max_bytes: options.max_bytes.and_then(|bytes| i64::try_from(bytes).ok()).unwrap_or(-1),
@@ -67,18 +73,48 @@ pub(crate) async fn ensure(
     };
     let dead = Config {
         name: names.dead(),
-        description: Some("Staffa: events that consumers have put aside".to_owned()),
+        description: Some(format!("{MARK}events that consumers have put aside")),
         subjects: vec![format!("{}.dead.>", names.0), format!("{}.wish.>", names.0)],
         ..common
     };
     for config in [events, dead] {
         let name = config.name.clone();
+        check_owner(ctx, jetstream, &name).await?;
         ctx.run(jetstream.create_or_update_stream(config)).await?.map_err(|error| {
             let words = format!("the stream {name} of the bus cannot be made or does not fit");
             Failure::new(Kind::Unavailable, words.clone()).with_log(format!("{words}: {error}"))
         })?;
     }
     stream(ctx, jetstream, &names.dead()).await
+}
+
+/// Refuses a stream of this name that somebody else made: it is not touched.
+async fn check_owner(ctx: &Context, jetstream: &JetStream, name: &str) -> Result<(), Failure> {
+    let theirs = match ctx.run(jetstream.get_stream(name)).await? {
+        Ok(found) => !found.cached_info().config.description.as_deref().is_some_and(is_mark),
+        // It is made next, or cannot be for a reason that is told then.
+        Err(_) => false,
+    };
+    if theirs {
+        let words = format!(
+            "the NATS server has a stream {name} of somebody else: give the bus another prefix, as the path of its URL; \
+             nothing was changed"
+        );
+        return Err(Failure::new(Kind::Invalid, words));
+    }
+    Ok(())
+}
+
+fn is_mark(description: &str) -> bool {
+    description.starts_with(MARK)
+}
+
+/// Whether the server did not keep an event for want of room.
+pub(crate) fn is_full(error: &PublishError) -> bool {
+    let told = error.source().and_then(|source| source.downcast_ref::<async_nats::jetstream::Error>());
+    told.is_some_and(|told| {
+        matches!(told.error_code(), ErrorCode::STREAM_STORE_FAILED | ErrorCode::INSUFFICIENT_RESOURCES)
+    })
 }
 
 pub(crate) async fn stream(ctx: &Context, jetstream: &JetStream, name: &str) -> Result<Stream, Failure> {

@@ -1,4 +1,5 @@
 //! What is wrong with a server or its URL is told in words that say what to do.
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -108,10 +109,45 @@ async fn a_server_without_jetstream_is_refused_with_what_to_do() {
 }
 
 #[tokio::test]
-async fn an_event_that_is_larger_than_the_server_takes_is_too_large() {
-    let ctx = ctx();
-    let bus = open(&ctx, &place(&ctx), quick()).await.unwrap();
-    let event = staffa_storage::Event {
+async fn a_server_that_is_too_old_is_refused_with_what_to_use() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("nats://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let told = r#"{"server_id":"old","version":"2.9.25","proto":1,"max_payload":1048576,"headers":true,"jetstream":true}"#;
+            stream.write_all(format!("INFO {told}\r\n").as_bytes()).unwrap();
+            let mut heard = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+            while heard.any(|line| line == "PING") {
+                stream.write_all(b"PONG\r\n").unwrap();
+            }
+        }
+    });
+    let failure = refused(&url).await;
+    assert_eq!(failure.kind, Kind::Unsupported, "{failure}");
+    assert!(failure.words.contains("2.9.25") && failure.words.contains("2.11 or newer"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_stream_of_somebody_else_is_not_touched() {
+    let (ctx, place) = (ctx(), place(&ctx()));
+    let client = async_nats::connect(crate::url()).await.unwrap();
+    let jetstream = async_nats::jetstream::new(client);
+    let theirs = async_nats::jetstream::stream::Config {
+        name: place.clone(),
+        subjects: vec![format!("{place}.theirs")],
+        ..Default::default()
+    };
+    jetstream.create_stream(theirs).await.unwrap();
+    let failure = open(&ctx, &place, quick()).await.unwrap_err();
+    assert_eq!(failure.kind, Kind::Invalid, "{failure}");
+    assert!(failure.words.contains("somebody else") && failure.words.contains("prefix"), "{failure}");
+    let found = jetstream.get_stream(&place).await.unwrap();
+    assert_eq!(found.cached_info().config.subjects, [format!("{place}.theirs")]);
+    jetstream.delete_stream(&place).await.unwrap();
+}
+
+fn event(ctx: &Context, len: usize) -> staffa_storage::Event {
+    staffa_storage::Event {
         id: ctx.uuid(),
         name: "stepped".into(),
         kind: "order".into(),
@@ -120,9 +156,41 @@ async fn an_event_that_is_larger_than_the_server_takes_is_too_large() {
         n: 0,
         at: ctx.wall(),
         trace: None,
-        payload: "x".repeat(1 << 20).into(),
+        payload: "x".repeat(len).into(),
+    }
+}
+
+#[tokio::test]
+async fn a_bus_that_is_full_says_so_and_loses_nothing() {
+    let ctx = ctx();
+    let place = place(&ctx);
+    let bus = open(&ctx, &place, Options { max_bytes: Some(64 << 10), ..quick() }).await.unwrap();
+    let mut kept = 0;
+    let failure = loop {
+        match bus.publish(&ctx, &event(&ctx, 10_000)).await {
+            Ok(()) => kept += 1,
+            Err(failure) => break failure,
+        }
     };
-    assert_eq!(bus.publish(&ctx, &event).await.unwrap_err().kind, Kind::TooLarge);
+    assert_eq!(failure.kind, Kind::Unavailable, "{failure}");
+    assert!(failure.words.contains("the bus is full") && failure.words.contains("max_bytes"), "{failure}");
+    assert!((1..10).contains(&kept), "{kept}");
+    // With more room it takes the rest, and has what it had.
+    let roomy = open(&ctx, &place, quick()).await.unwrap();
+    bus.publish(&ctx, &event(&ctx, 10_000)).await.unwrap();
+    let jetstream = async_nats::jetstream::new(async_nats::connect(crate::url()).await.unwrap());
+    let stream = jetstream.get_stream(&place).await.unwrap();
+    assert_eq!(stream.cached_info().state.messages, kept + 1);
+    bus.remove(&ctx).await.unwrap();
+    bus.close(&ctx).await.unwrap();
+    roomy.close(&ctx).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_event_that_is_larger_than_the_server_takes_is_too_large() {
+    let ctx = ctx();
+    let bus = open(&ctx, &place(&ctx), quick()).await.unwrap();
+    assert_eq!(bus.publish(&ctx, &event(&ctx, 1 << 20)).await.unwrap_err().kind, Kind::TooLarge);
     bus.remove(&ctx).await.unwrap();
     bus.close(&ctx).await.unwrap();
 }
