@@ -6,7 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
+use crate::data::{first_invoices, stocked_from};
 use crate::orders::{CODE, basket, id, token};
+use crate::program::run;
 use crate::shop::Shop;
 
 /// What `cargo xtask test` says.
@@ -66,5 +68,23 @@ fn services_in_three_processes_reserve_once_whatever_is_killed() {
     orders.step(&last, "cancel").good();
     inventory.stock_becomes(CODE, (available - 62, 62));
     assert_eq!(orders.orders().len(), 22);
+    [orders, inventory, catalog].into_iter().for_each(Shop::stop);
+}
+
+/// How many invoices of the real file are replayed.
+const INVOICES: usize = 30;
+
+#[test]
+fn a_replay_reconciles_over_services_in_three_processes() {
+    let (data, file) = stocked_from(&first_invoices(INVOICES));
+    let (data, bus) = (data.path(), own_bus());
+    let catalog = start("catalog", data, &bus, &[]);
+    let at = format!("services.catalog={}", catalog.url());
+    let orders = start("quote,orders", data, &bus, &["--set", &at]);
+    let inventory = start("inventory", data, &bus, &[]);
+    let mut replay = Command::new(said("STAFFA_TEST_SHOP_WHOLE"));
+    replay.args(["replay", "--orders", &orders.url(), "--inventory", &inventory.url(), "--data"]);
+    let ended = run(replay.arg(data).arg(&file).env_clear());
+    assert!(ended.code == Some(0) && ended.out.ends_with("\nother orders: 0\nreconciled\n"), "{ended:?}");
     [orders, inventory, catalog].into_iter().for_each(Shop::stop);
 }

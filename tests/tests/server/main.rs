@@ -9,6 +9,9 @@
 
 mod apart;
 #[expect(dead_code, reason = "the system tests use the rest")]
+#[path = "../system/data.rs"]
+mod data;
+#[expect(dead_code, reason = "the system tests use the rest")]
 #[path = "../system/http.rs"]
 mod http;
 #[expect(dead_code, reason = "the system tests use the rest")]

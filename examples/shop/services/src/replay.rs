@@ -28,6 +28,14 @@ pub(crate) struct Replay {
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     url: String,
 
+    /// Where the orders are, if elsewhere: a process of their own
+    #[arg(long, value_name = "URL")]
+    orders: Option<String>,
+
+    /// Where the inventory is, if elsewhere: a process of its own
+    #[arg(long, value_name = "URL")]
+    inventory: Option<String>,
+
     /// How many orders are placed at once
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     concurrency: u16,
@@ -55,16 +63,27 @@ impl Replay {
 
     /// Whether everything was placed and reconciles.
     async fn replay(self, ctx: &Context) -> staffa::Result<bool> {
+        let services = self.services().map_err(told)?;
         let token = token::read(&self.token_file.unwrap_or_else(|| token::path(&self.data)))?;
-        let client = Client::http(&self.url).map_err(told)?;
         let sold = Sold::read(ctx, &self.file).await.map_err(told)?;
-        let placed = place::all(ctx, &client, &sold.invoices, &token, self.concurrency.into()).await?;
+        let placed = place::all(ctx, &services.orders, &sold.invoices, &token, self.concurrency.into()).await?;
         println!("{placed}");
-        let held = held::read(ctx, &client, &placed.orders, &sold.invoices).await.map_err(told)?;
+        let held = held::read(ctx, &services, &placed.orders, &sold.invoices).await.map_err(told)?;
         let findings = reconcile::reconcile(&sold, &held);
         println!("{findings}");
         Ok(placed.failed == 0 && findings.reconciles())
     }
+
+    fn services(&self) -> Result<Services, Failure> {
+        let client = |at: &Option<String>| Client::http(at.as_deref().unwrap_or(&self.url));
+        Ok(Services { orders: client(&self.orders)?, inventory: client(&self.inventory)? })
+    }
+}
+
+/// The services that a replay talks with, which may be one process.
+pub(crate) struct Services {
+    orders: Client,
+    inventory: Client,
 }
 
 fn told(failure: Failure) -> staffa::Error {

@@ -12,6 +12,7 @@ use shop_core::orders::{ListOrders, OrderOf, PAGE_MAX};
 use staffa::{Client, Context, Failure};
 use uuid::Uuid;
 
+use super::Services;
 use super::place::may_pass;
 
 /// How long an order may wait for the inventory's answer, and how long services in trouble are asked again.
@@ -49,16 +50,17 @@ pub(crate) struct Summary {
 /// They are looked at one by one first, since a page of them all takes a store's time.
 pub(crate) async fn read(
     ctx: &Context,
-    client: &Client,
+    services: &Services,
     placed: &[Uuid],
     invoices: &Invoices,
 ) -> Result<Held, Failure> {
+    let client = &services.orders;
     settle(ctx, client, placed).await?;
     let mut held = Held::default();
     for order in orders(ctx, client).await? {
         held.add(order, invoices);
     }
-    held.available = stock(ctx, client).await?;
+    held.available = stock(ctx, &services.inventory).await?;
     Ok(held)
 }
 
