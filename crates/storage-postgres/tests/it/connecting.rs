@@ -8,7 +8,7 @@ use staffa_context::{Cause, Context};
 use staffa_storage::Error;
 use staffa_storage_postgres::{Options, Postgres};
 
-use crate::fake::{Fake, refuse, refused, startup};
+use crate::fake::{Fake, answer_all, refuse, refused, startup};
 
 fn words(error: &Error) -> (&'static str, &str) {
     match error {
@@ -78,6 +78,21 @@ async fn what_is_no_postgresql_is_told() {
     });
     let error = refused(&Context::background(), &fake.url("127.0.0.1", "sslmode=disable")).await;
     assert!(matches!(error, Error::Unusable(_) | Error::Unavailable(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_too_old_is_refused_with_what_is_needed() {
+    const INT4: u32 = 23;
+    const TEXT: u32 = 25;
+    const BOOL: u32 = 16;
+    let fake = Fake::start(|mut stream| {
+        let number = 130_014_i32.to_be_bytes().to_vec();
+        let columns = [(INT4, number), (TEXT, b"13.14".into()), (TEXT, b"UTF8".into()), (BOOL, vec![0])];
+        answer_all(&mut stream, &columns);
+    });
+    let error = refused(&Context::background(), &fake.url("127.0.0.1", "sslmode=disable")).await;
+    told(&error, "unusable", "PostgreSQL 13.14, which is too old: 14 or newer is needed");
+    assert_eq!(fake.connections(), 1);
 }
 
 #[tokio::test]

@@ -63,6 +63,59 @@ pub(crate) fn refuse(stream: &mut impl Write, code: &str, words: &str) {
     stream.flush().unwrap();
 }
 
+/// Logs everybody in, and gives these columns, as text and as the server sends them in binary, for every statement.
+pub(crate) fn answer_all(stream: &mut (impl Read + Write), columns: &[(u32, Vec<u8>)]) {
+    startup(stream);
+    let ready = message(b'Z', b"I");
+    let greeting = [message(b'R', &[0; 4]), message(b'K', &[1; 8]), ready.clone()].concat();
+    stream.write_all(&greeting).unwrap();
+    let mut asked = Vec::new();
+    loop {
+        let mut head = [0; 5];
+        if stream.read_exact(&mut head).is_err() {
+            return;
+        }
+        let len = usize::try_from(u32::from_be_bytes(head[1..].try_into().unwrap())).unwrap();
+        stream.read_exact(&mut vec![0; len - 4]).unwrap();
+        asked.push(head[0]);
+        if head[0] == b'S' {
+            let answers = asked.drain(..).flat_map(|asked| answer(asked, columns)).collect::<Vec<u8>>();
+            stream.write_all(&answers).unwrap();
+        }
+    }
+}
+
+/// What a server says to one message of the extended protocol.
+fn answer(asked: u8, columns: &[(u32, Vec<u8>)]) -> Vec<u8> {
+    let count = i16::try_from(columns.len()).unwrap().to_be_bytes();
+    match asked {
+        b'P' => message(b'1', &[]),
+        b'B' => message(b'2', &[]),
+        b'D' => {
+            let described = columns.iter().flat_map(|(kind, _)| {
+                let (table, place, len, modifier, binary) = ([0; 4], [0; 2], [0xff; 2], [0xff; 4], [0, 1]);
+                [b"c\0".as_slice(), &table, &place, &kind.to_be_bytes(), &len, &modifier, &binary].concat()
+            });
+            message(b'T', &count.into_iter().chain(described).collect::<Vec<u8>>())
+        }
+        b'E' => {
+            let values = columns.iter().flat_map(|(_, value)| {
+                let len = u32::try_from(value.len()).unwrap().to_be_bytes();
+                [len.as_slice(), value].concat()
+            });
+            let row = message(b'D', &count.into_iter().chain(values).collect::<Vec<u8>>());
+            [row, message(b'C', b"SELECT 1\0")].concat()
+        }
+        b'S' => message(b'Z', b"I"),
+        _ => Vec::new(),
+    }
+}
+
+fn message(tag: u8, body: &[u8]) -> Vec<u8> {
+    let len = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
+    [&[tag], &len[..], body].concat()
+}
+
 /// The error of opening a store there, which waits only a little for a server that starts.
 pub(crate) async fn refused(ctx: &Context, url: &str) -> Error {
     let options = Options { connect_wait: Duration::from_millis(400), ..Options::default() };

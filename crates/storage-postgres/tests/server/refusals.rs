@@ -9,8 +9,8 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep_until};
 
-use crate::server::{Place, url, with};
-use crate::things::Old;
+use crate::server::{Place, insert, url, with};
+use crate::things::{Old, old};
 
 fn unusable(opened: Result<std::sync::Arc<Postgres>, Error>, says: &str) {
     match opened {
@@ -156,5 +156,63 @@ async fn a_server_that_is_slow_to_start_is_waited_for_within_the_context() {
     let told = Postgres::open(&brief, &mute, place.options.clone(), vec![]).await;
     assert!(matches!(told, Err(Error::Ended(Cause::DeadlineExceeded))), "{told:?}");
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    place.remove().await;
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_and_nothing_happened() {
+    let place = Place::new();
+    let store = place.open(vec![Schema::of::<Old>()]).await.unwrap();
+    let schema = place.schema();
+    // What the server says when it cannot make a file longer.
+    place
+        .run(&format!(
+            "CREATE FUNCTION {schema}.full() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+             RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$; \
+             CREATE TRIGGER full_disk BEFORE INSERT ON {schema}.product FOR EACH ROW EXECUTE FUNCTION {schema}.full()"
+        ))
+        .await;
+    let told = insert(&place, &store, vec![old(1)]).await;
+    assert!(
+        matches!(&told, Err(Error::Unavailable(words)) if words.contains("free or add space")),
+        "{told:?}"
+    );
+    place.run(&format!("DROP TRIGGER full_disk ON {schema}.product")).await;
+    // Neither a row nor a trace of one, and the connection serves on.
+    assert_eq!(store.connections(), 1);
+    insert(&place, &store, vec![old(1)]).await.unwrap();
+    place.remove().await;
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_more_writes_is_unavailable_and_reads_go_on() {
+    let place = Place::new();
+    let store = place.open(vec![Schema::of::<Old>()]).await.unwrap();
+    insert(&place, &store, vec![old(1)]).await.unwrap();
+    store.close(&place.ctx).await.unwrap();
+    // A role that may only read, as on a server that was made read-only while the service runs.
+    let role = format!("reader_{}", place.ctx.uuid().simple());
+    place.run(&format!("CREATE ROLE {role} LOGIN SUPERUSER PASSWORD 'reader'")).await;
+    let url = url();
+    let (_, server) = url.split_once('@').unwrap();
+    let store = opened(&place, &format!("postgres://{role}:reader@{server}")).await.unwrap();
+    place.run(&format!("ALTER ROLE {role} SET default_transaction_read_only = on")).await;
+    let end =
+        format!("SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity WHERE usename = '{role}'");
+    place.texts(&end).await;
+    let told = loop {
+        match insert(&place, &store, vec![old(2)]).await {
+            Err(Error::Unavailable(words)) if words.contains("takes no writes") => break words,
+            // The connection that was ended.
+            Err(Error::Unavailable(_) | Error::Unknown(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(told.contains("read-only"), "{told}");
+    let dynamic: std::sync::Arc<dyn Store> = store.clone();
+    let found = staffa_storage::Repository::<Old>::new(&dynamic).find(&place.ctx, 1).await;
+    assert_eq!(found.unwrap().map(|found| found.value), Some(old(1)));
+    store.close(&place.ctx).await.unwrap();
+    place.run(&format!("REASSIGN OWNED BY {role} TO CURRENT_USER; DROP ROLE {role}")).await;
     place.remove().await;
 }
