@@ -37,11 +37,13 @@ impl Call {
         late: Late,
     ) -> BoxFuture<'a, Result<Value>> {
         Box::pin(async move {
+            // The whole call goes in, which is stopped when it is dropped.
+            let call = self;
             let cause = match ctx.run(&mut answer).await {
                 Ok(told) => return read(told, tables),
                 Err(cause) => cause,
             };
-            scripts::stop(self.0);
+            scripts::stop(call.0);
             match ctx.shielded().with_timeout(late.wait).run(answer).await {
                 Ok(told) => match read(told, tables) {
                     Err(Error::Ended(_)) => Err(Error::Ended(cause)),

@@ -35,7 +35,9 @@ export const open = (number, asked, indexes) =>
     const database = { durability, operationsMax, indexes, busy: 0, waiting: new Set() };
     database.tables = new Map(kinds.map((kind) => [kind[0], table(kind)]));
     await connect(call, database, name, blockedMillis);
-    databases.set(number, database);
+    // Whoever left is not there to close it.
+    if (call.isStopped) database.handle.close();
+    else databases.set(number, database);
   });
 
 /**
