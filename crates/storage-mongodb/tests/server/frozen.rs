@@ -1,5 +1,7 @@
 //! A freezing and a thaw that ended half-way.
 
+use std::time::Duration;
+
 use bson::{Document, doc};
 use staffa_storage::{Error, Moving, Store};
 use staffa_storage_mongodb::driver::Collection;
@@ -83,16 +85,36 @@ async fn who_finishes_an_older_thaw_opens_no_gate_of_a_later_freezing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_a_freezer_and_a_thawer_at_once_the_last_one_has_all_gates() {
+async fn a_freezer_whom_a_thaw_overtook_shuts_no_gate_any_more() {
     let place = Place::new();
     let (store, other) = (place.open().await, place.open().await);
     let parts = Parts::of(&place).await;
-    for _ in 0..10 {
-        let (froze, thawed) = tokio::join!(store.freeze(&place.ctx, true), other.freeze(&place.ctx, false));
-        let frozen = store.is_frozen(&place.ctx).await.unwrap();
-        assert_eq!(parts.shut().await, if frozen { 64 } else { 0 });
-        let last = if frozen { froze } else { thawed };
-        assert_eq!(last, Ok(()));
+    let are_shut = async |which: fn(u64) -> bool| {
+        while !which(parts.shut().await) {
+            place.ctx.sleep(Duration::from_millis(10)).await.unwrap();
+        }
+    };
+    for _ in 0..5 {
+        // Both wait for the gate that this unit passes.
+        let (passed, passes) = tokio::sync::oneshot::channel::<()>();
+        let passing = other.write(&place.ctx, move |_| {
+            Box::pin(async move {
+                passes.await.unwrap();
+                Ok(())
+            })
+        });
+        let overtaking = async {
+            are_shut(|shut| shut == 63).await;
+            let thaw = async {
+                are_shut(|shut| shut == 0).await;
+                passed.send(()).unwrap();
+            };
+            tokio::join!(other.freeze(&place.ctx, false), thaw).0
+        };
+        let (written, froze, thawed) = tokio::join!(passing, store.freeze(&place.ctx, true), overtaking);
+        assert_eq!((written, thawed), (Ok(()), Ok(())));
+        assert!(matches!(&froze, Err(Error::Unavailable(words)) if words.contains("thawed")), "{froze:?}");
+        assert_eq!(parts.shut().await, 0);
     }
     place.remove().await;
 }
