@@ -55,7 +55,9 @@
 //!
 //! A row says which indexes its writer knew. What an older binary writes is stale for a newer one's index: a read by that index finds it in the
 //! same statement, gives up to 1,000 such rows their keys, and reads again; with more it is unavailable, and they are keyed in the
-//! background in batches of 500. Indexes are made by `CREATE INDEX CONCURRENTLY`, by one process at a time; what a killed one left over is
+//! background in batches of 500. An index that both know serves meanwhile, and while others are made: what an older binary lacks of a newer
+//! index costs its reads a round trip more, until those rows are keyed. Indexes are made by `CREATE INDEX CONCURRENTLY`, by one process at a
+//! time, without the timeouts that its role has (but behind a pooler, where settings are nobody's); what a killed one left over is
 //! made again. Nothing is taken away but by [`migrate`] with `contract`. A kind may have had 63 indexes in all.
 //!
 //! # Limits
