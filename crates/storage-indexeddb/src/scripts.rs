@@ -1,6 +1,6 @@
 //! The adapter's scripts, where each operation is explained: they hold the browser's handles, and run the transactions.
 //!
-//! A call has a number of ours. What it asks and its promise's answer are JSON.
+//! They are two, since the runner of tests in a browser serves few files at once. A call has a number of ours. What it asks and its promise's answer are JSON.
 
 use js_sys::Promise;
 use wasm_bindgen::JsValue;
@@ -9,34 +9,22 @@ use wasm_bindgen::prelude::wasm_bindgen;
 /// An operation in an open database: the call's number, the database's, and what is asked.
 pub(crate) type Operation = fn(u32, u32, &str) -> Promise;
 
-#[wasm_bindgen(module = "/src/js/calls.js")]
+#[wasm_bindgen(module = "/src/js/store.js")]
 extern "C" {
     pub(crate) fn stop(number: u32);
-}
-
-#[wasm_bindgen(module = "/src/js/database.js")]
-extern "C" {
     pub(crate) fn open(number: u32, asked: &str, indexes: &JsValue) -> Promise;
     pub(crate) fn remove(number: u32, asked: &str) -> Promise;
     pub(crate) fn close(number: u32) -> Promise;
-}
-
-#[wasm_bindgen(module = "/src/js/unit.js")]
-extern "C" {
     pub(crate) fn get(number: u32, on: u32, asked: &str) -> Promise;
     pub(crate) fn ping(number: u32, on: u32, asked: &str) -> Promise;
     pub(crate) fn commit(number: u32, on: u32, asked: &str) -> Promise;
 }
 
-#[wasm_bindgen(module = "/src/js/indexes.js")]
+#[wasm_bindgen(module = "/src/js/more.js")]
 extern "C" {
     #[cfg(feature = "indexes")]
     pub(crate) fn indexes(keys_of: &JsValue) -> JsValue;
     pub(crate) fn scan(number: u32, on: u32, asked: &str) -> Promise;
-}
-
-#[wasm_bindgen(module = "/src/js/outbox.js")]
-extern "C" {
     pub(crate) fn kept(number: u32, on: u32, asked: &str) -> Promise;
     pub(crate) fn unsent(number: u32, on: u32, asked: &str) -> Promise;
     pub(crate) fn backlog(number: u32, on: u32, asked: &str) -> Promise;

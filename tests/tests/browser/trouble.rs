@@ -128,3 +128,17 @@ fn a_stale_quote_comes_back_as_a_new_one_that_can_be_taken() {
     assert_eq!(shop.orders().len(), 1);
     shop.stop();
 }
+
+/// What no allocator can give is a bug's request: the program traps.
+const TRAP: &str = "import('./shop_web.js').then(({ default: init }) => init())
+    .then((program) => setTimeout(() => program.__wbindgen_malloc(1, 3)))";
+
+#[test]
+fn a_program_that_traps_is_told() {
+    let data = stocked();
+    let shop = serve(data.path(), &[]);
+    let page = Page::open(&shop);
+    page.run(TRAP, &[]);
+    page.says("[data-testid=stopped-banner]", "met a bug and has stopped");
+    shop.stop();
+}

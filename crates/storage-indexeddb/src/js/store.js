@@ -1,11 +1,149 @@
-// A store's database: opened, upgraded, and given up when another tab needs that.
+// The store in the browser: its database, its entities by their ids, and its units.
+//
+// Rust asks for an operation by a call, and is answered. Both are JSON: lists whose places have a meaning, which each
+// operation's own comment tells. A whole number of 64 bits is text in them, since JavaScript's numbers end at 2^53.
 //
 // IndexedDB changes its structure in a version change alone, which waits until no other tab has the database open; the
 // version is a mere count of such changes. Each kind is an object store with an index for each of ours, and indexes that no
 // page knows any more stay.
-import { answer, begin, check, ended, hold, leave, none, run, takeBack, unavailable, unusable } from "./calls.js";
 
-export const META = "staffa_meta";
+/** Calls under way by their numbers, which Rust gives. */
+const calls = new Map();
+
+/** What Rust is told of a call that failed: the name of its error, and what that has beside it. */
+export class Failure {
+  constructor(...told) {
+    this.told = told;
+  }
+}
+
+/** The call was stopped. */
+const ended = () => new Failure("Ended");
+export const unavailable = (words) => new Failure("Unavailable", words);
+export const unusable = (words) => new Failure("Unusable", words);
+const none = () =>
+  unusable(
+    "this browser gives the page no IndexedDB, as in some private windows: use another window, or allow the site to keep data",
+  );
+
+/**
+ * Runs `work`, and gives what became of it: `["", its result]`, or a failure. Whatever it was at when it failed or was
+ * stopped is taken back.
+ */
+async function run(number, work) {
+  const call = { isStopped: false, isCommitting: false, stop: () => takeBack(call) };
+  calls.set(number, call);
+  try {
+    return JSON.stringify(["", (await work(call)) ?? null]);
+  } catch (error) {
+    const why = call.tx?.error ?? error;
+    takeBack(call);
+    return JSON.stringify(told(call.isStopped ? ended() : why));
+  } finally {
+    calls.delete(number);
+  }
+}
+
+/** Nobody waits for this call any more. What has begun to commit goes on. */
+export function stop(number) {
+  const call = calls.get(number);
+  if (!call || call.isCommitting) return;
+  call.isStopped = true;
+  call.stop();
+}
+
+/** Refuses to go on with a call that was stopped. */
+function check(call) {
+  if (call.isStopped) throw ended();
+}
+
+/** Takes back the transaction that a call is at. */
+function takeBack({ tx }) {
+  try {
+    tx?.abort();
+  } catch {
+    // It has ended.
+  }
+}
+
+/** Begins the transaction of a call: it has one at a time. */
+export function begin(call, { handle, durability }, stores, mode) {
+  check(call);
+  return hold(call, handle.transaction(stores, mode, { durability }));
+}
+
+/** Makes a transaction that of a call. */
+function hold(call, tx) {
+  call.ended = new Promise((resolve, reject) => {
+    tx.oncomplete = resolve;
+    tx.onabort = () => reject(tx.error ?? unavailable("the browser took the transaction back"));
+  });
+  // Who waits for the end is told; one that was taken back has nobody.
+  call.ended.catch(() => {});
+  call.tx = tx;
+  return tx;
+}
+
+/** Commits a call's transaction, and waits for the disk as the store's options say. From here on it is not stopped. */
+export async function finish(call) {
+  call.isCommitting = true;
+  await end(call);
+}
+
+/** The same of a transaction with which the call is not yet done. */
+export async function end(call) {
+  try {
+    call.tx.commit();
+  } catch {
+    // A request has failed; the transaction's end says why.
+  }
+  await call.ended;
+  call.tx = undefined;
+}
+
+/** Leaves the transaction to the browser, which ends it after its last request. */
+export function leave(call) {
+  call.tx = undefined;
+}
+
+/**
+ * What a request comes to. Between two requests of a transaction nothing may be awaited but a request, or the browser
+ * commits it.
+ */
+export const answer = (request) =>
+  new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+
+/** Shows the records of a cursor, one after the other, for as long as `see` wants more. */
+export async function walk(request, see) {
+  for (let cursor; (cursor = await answer(request)) && see(cursor.value); ) cursor.continue();
+}
+
+/** What an error of the browser means to a caller. */
+function told(error) {
+  if (error instanceof Failure) return error.told;
+  const { name, message } = error ?? {};
+  switch (name) {
+    case "QuotaExceededError":
+      return unavailable("the browser gives this site no more room: free some on the device, or remove data of this site").told;
+    case "SecurityError":
+      return none().told;
+    case "InvalidStateError":
+      return unavailable("the browser has closed the database: reload the page").told;
+    case "AbortError":
+      return unavailable("the browser took the transaction back").told;
+    case "UnknownError":
+    case "TimeoutError":
+    case "TransactionInactiveError":
+      return unavailable(`the browser could not reach its disk: ${message}`).told;
+    default:
+      return unusable(`${name}: ${message}`).told;
+  }
+}
+
+const META = "staffa_meta";
 export const OUTBOX = "staffa_outbox";
 export const KEPT = "staffa_kept";
 /** The index of a kind's rows by their writer. No index of a schema begins with `_`. */
@@ -217,7 +355,7 @@ function refuseStrange({ name, objectStoreNames }) {
 }
 
 /** Refuses a database that a newer page made. */
-export async function checkFormat(call, database) {
+async function checkFormat(call, database) {
   const tx = begin(call, database, [META], "readonly");
   const record = await answer(tx.objectStore(META).get("format"));
   leave(call);
@@ -255,4 +393,103 @@ function createKind(handle, { name }) {
   const store = handle.createObjectStore(name, { keyPath: "id" });
   store.createIndex(WRITER, "writer");
   store.createIndex("id", "keys.id");
+}
+
+/**
+ * Entities of a kind; `asked` is `[kind, ids]`. Gives for each `[id, version, shape, document]`, `[the last version]` of one
+ * that is gone, or `[]`.
+ */
+export const get = (number, on, asked) =>
+  operate(number, on, asked, async (call, database, [kind, ids]) => {
+    const { name } = tableOf(database, kind);
+    const store = begin(call, database, [name], "readonly").objectStore(name);
+    const records = await Promise.all(ids.map((id) => answer(store.get(id))));
+    leave(call);
+    return records.map((record) => (record ? (isThere(record) ? row(record) : [version(record)]) : []));
+  });
+
+/** Reads the database's format. */
+export const ping = (number, on, asked) =>
+  operate(number, on, asked, (call, database) => checkFormat(call, database));
+
+/**
+ * Commits a unit; nothing happened unless it succeeds. `asked` is `[checks, writes, events, kept records]`: a check is
+ * `[kind, id, what is expected, version, is it written]`, a write `[kind, id, version, document, keys]`, or without the last
+ * two for a deletion; what events and kept records have is in the order of their names below.
+ */
+export const commit = (number, on, asked) =>
+  operate(number, on, asked, async (call, database, [checks, writes, events, kept]) => {
+    const own = [...(events.length ? [OUTBOX] : []), ...(kept.length ? [KEPT] : [])];
+    const names = new Set(checks.map(([kind]) => tableOf(database, kind).name));
+    const stores = [...names, ...own];
+    if (!stores.length) return;
+    const tx = begin(call, database, stores, "readwrite");
+    await checkAll(tx, database, checks, kept);
+    for (const [kind, ...write] of writes) {
+      const table = tableOf(database, kind);
+      tx.objectStore(table.name).put(record(table, write));
+    }
+    await database.indexes?.refuseDoubles(tx, database, writes);
+    for (const event of events) tx.objectStore(OUTBOX).put(eventRecord(event));
+    for (const one of kept) tx.objectStore(KEPT).put(keptRecord(one));
+    await finish(call);
+  });
+
+/** Asks for everything at once, and looks at it in the port's order. */
+async function checkAll(tx, database, checks, kept) {
+  const keptBefore = kept.map(([scope, key]) => answer(tx.objectStore(KEPT).get([scope, key])));
+  const seen = checks.map(([kind, id]) => answer(tx.objectStore(tableOf(database, kind).name).get(id)));
+  if ((await Promise.all(keptBefore)).some((record) => record)) throw new Failure("Kept");
+  const records = await Promise.all(seen);
+  checks.forEach((check, place) => checkOne(tableOf(database, check[0]), check, records[place]));
+}
+
+function checkOne({ shape }, [kind, id, expected, version, isWritten], record) {
+  const seen = record ? whole(record) : 0n;
+  const isHere = record && isThere(record);
+  if (expected === "new" && seen) throw new Failure("Duplicate", kind, "id");
+  const holds = expected === "new" || (seen === BigInt(version) && Boolean(isHere) === (expected === "version"));
+  if (!holds) throw new Failure("Conflict", kind, id);
+  if (isHere && isWritten && record.shape > shape) throw new Failure("NewerShape", kind, id, record.shape);
+}
+
+/** What is stored: a plain object, which a person can read in the browser's tools. */
+function record(table, [id, version, document, keys]) {
+  const made = { id, version: BigInt(version), shape: table.shape };
+  return document === undefined ? made : keyed({ ...made, document }, table, keys);
+}
+
+/** Places grow with the commits, which write the outbox one after the other. */
+function eventRecord([id, name, kind, entity, version, n, at, payload, trace]) {
+  const made = { id, name, kind, entity, version: BigInt(version), n, at, payload, unsent: 1 };
+  return trace === null ? made : { ...made, trace };
+}
+
+const keptRecord = ([scope, key, digest, answer, at]) => ({ scope, key, digest, answer, at });
+
+/** A record with the keys of this page, one for each index. Without keys it would be in no index. */
+export function keyed(record, { indexes, writer }, keys) {
+  const all = { id: record.id };
+  indexes.forEach(([name], place) => (all[name] = keys[place] + record.id));
+  return { ...record, keys: all, writer };
+}
+
+/** Whether the record is an entity, and not the trace of one that was deleted. */
+const isThere = ({ document }) => document !== undefined;
+
+/** An entity's record as Rust reads it. */
+export const row = (record) => [
+  field(record, "id", "string"),
+  version(record),
+  field(record, "shape", "number"),
+  field(record, "document", "string"),
+];
+
+export const version = (record) => String(whole(record));
+const whole = (record) => field(record, "version", "bigint");
+
+/** What a record has of this name, which is of that type. */
+export function field(record, name, type) {
+  if (typeof record[name] !== type) throw unusable(`a stored record is damaged in ${name}`);
+  return record[name];
 }
