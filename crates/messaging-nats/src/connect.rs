@@ -9,6 +9,9 @@ use staffa_context::{Context, Failure, Kind};
 /// The first version that lets one of several processes have a consumer.
 const VERSION_MIN: (u64, u64) = (2, 11);
 
+/// How long to wait before a server that was not there is tried again.
+const CONNECT_PAUSE: Duration = Duration::from_millis(100);
+
 /// How long a request to JetStream waits for its answer, within the deadline of whoever asks.
 const ANSWER: Duration = Duration::from_secs(5);
 
@@ -47,16 +50,11 @@ pub(crate) fn is_prefix(text: &str) -> bool {
 pub(crate) async fn connect(
     ctx: &Context,
     servers: Vec<ServerAddr>,
+    wait: Duration,
 ) -> Result<(Client, jetstream::Context), Failure> {
     let hosts = servers.iter().map(|server| format!("{}:{}", server.host(), server.port()));
     let hosts = hosts.collect::<Vec<_>>().join(", ");
-    let options = authenticated(servers.first())
-        .max_reconnects(None)
-        .reconnect_delay_callback(|attempts| {
-            Duration::from_millis(50).saturating_mul(1 << attempts.min(5)).min(Duration::from_secs(1))
-        })
-        .event_callback(|event| async move { tracing::info!(%event, "the connection to the bus") });
-    let client = ctx.run(options.connect(servers)).await?.map_err(|error| refused(&hosts, &error))?;
+    let client = reach(ctx, &servers, &hosts, wait).await?;
     check_version(&client, &hosts)?;
     let mut jetstream = jetstream::new(client.clone());
     jetstream.set_timeout(ANSWER);
@@ -66,6 +64,37 @@ pub(crate) async fn connect(
         Failure::new(Kind::Unsupported, words).with_log(format!("no JetStream at {hosts}: {error}"))
     })?;
     Ok((client, jetstream))
+}
+
+/// The first connection, tried again for so long at a server that may be starting.
+async fn reach(
+    ctx: &Context,
+    servers: &[ServerAddr],
+    hosts: &str,
+    wait: Duration,
+) -> Result<Client, Failure> {
+    let waiting = ctx.with_timeout(wait);
+    loop {
+        let options = authenticated(servers.first())
+            .max_reconnects(None)
+            .reconnect_delay_callback(|attempts| {
+                Duration::from_millis(50).saturating_mul(1 << attempts.min(5)).min(Duration::from_secs(1))
+            })
+            .event_callback(|event| async move { tracing::info!(%event, "the connection to the bus") });
+        let error = match ctx.run(options.connect(servers.to_vec())).await? {
+            Ok(client) => return Ok(client),
+            Err(error) => error,
+        };
+        if !may_pass(error.kind()) || waiting.sleep(CONNECT_PAUSE).await.is_err() {
+            ctx.check()?;
+            return Err(refused(hosts, &error));
+        }
+    }
+}
+
+/// Whether an error of connecting may be gone in a moment.
+fn may_pass(kind: ConnectErrorKind) -> bool {
+    matches!(kind, ConnectErrorKind::Io | ConnectErrorKind::TimedOut | ConnectErrorKind::Dns)
 }
 
 /// Logs in with what the URL says: a user and password, or a token.

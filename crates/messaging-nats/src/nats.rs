@@ -50,7 +50,7 @@ impl Nats {
                 "the bus takes a prefix of 1 to 40 of a-z, A-Z, 0-9, _ and -, and a lease of 1 s or more";
             return Err(Failure::new(Kind::Invalid, words));
         }
-        let (client, jetstream) = connect::connect(ctx, servers).await?;
+        let (client, jetstream) = connect::connect(ctx, servers, options.connect_wait).await?;
         let names = Names(prefix);
         ensure(ctx, &jetstream, &names, &options).await?;
         let aside = Aside::open(ctx, &jetstream, &names).await?;

@@ -6,6 +6,8 @@ pub struct Options {
     /// What the names of streams and subjects begin with; `staffa` by default. The path of the URL says it, too:
     /// `nats://host:4222/shop`. 1 to 40 of `a-z`, `A-Z`, `0-9`, `_` and `-`.
     pub prefix: String,
+    /// How long to try to reach a server that is starting or away when the bus is opened, within the context; 10 s by default.
+    pub connect_wait: Duration,
     /// How many servers of a cluster keep each event; 1 by default.
     pub replicas: usize,
     /// How long an event is kept, 30 days by default. A consumer that is away for longer misses events.
@@ -42,6 +44,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             prefix: "staffa".to_owned(),
+            connect_wait: Duration::from_secs(10),
             replicas: 1,
             max_age: Duration::from_secs(30 * 86_400),
             max_bytes: None,

@@ -76,7 +76,8 @@ fn ctx() -> Context {
 }
 
 async fn refused(url: &str) -> Failure {
-    Nats::open(&ctx(), url, Options::default()).await.unwrap_err()
+    let options = Options { connect_wait: Duration::from_millis(300), ..Options::default() };
+    Nats::open(&ctx(), url, options).await.unwrap_err()
 }
 
 #[tokio::test]
@@ -85,6 +86,26 @@ async fn a_server_that_does_not_answer_is_named() {
     assert_eq!(failure.kind, Kind::Unavailable);
     assert!(failure.words.contains("127.0.0.1:1") && failure.words.contains("nats-server -js"), "{failure}");
     assert!(!format!("{failure:?}").contains("hunter2"), "{failure:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_slow_to_start_is_waited_for() {
+    let ctx = ctx();
+    let mut server = Server::start(&ctx, &["-js"]).await;
+    server.kill();
+    let url = server.url("");
+    let opening = Nats::open(&ctx, &url, Options::default());
+    let starting = async {
+        ctx.sleep(Duration::from_secs(1)).await.unwrap();
+        server.restart(&ctx).await;
+    };
+    let (opened, ()) = tokio::join!(opening, starting);
+    opened.unwrap().close(&ctx).await.unwrap();
+
+    server.kill();
+    let brief = ctx.with_timeout(Duration::from_millis(300));
+    let told = Nats::open(&brief, &url, Options::default()).await.unwrap_err();
+    assert_eq!(told.kind, Kind::DeadlineExceeded, "{told}");
 }
 
 #[tokio::test]
