@@ -66,7 +66,8 @@ impl Replay {
         let services = self.services().map_err(told)?;
         let token = token::read(&self.token_file.unwrap_or_else(|| token::path(&self.data)))?;
         let sold = Sold::read(ctx, &self.file).await.map_err(told)?;
-        let placed = place::all(ctx, &services.orders, &sold.invoices, &token, self.concurrency.into()).await?;
+        let placed =
+            place::all(ctx, &services.orders, &sold.invoices, &token, self.concurrency.into()).await?;
         println!("{placed}");
         let held = held::read(ctx, &services, &placed.orders, &sold.invoices).await.map_err(told)?;
         let findings = reconcile::reconcile(&sold, &held);
