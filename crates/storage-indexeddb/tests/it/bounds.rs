@@ -65,7 +65,8 @@ async fn operations_above_the_limit_wait_within_their_contexts() {
     };
     let third = insert(ctx, &store, note(3, "c"));
     let (first, (), third) = futures_util::future::join3(first, waits, third).await;
-    (first.unwrap(), third.unwrap());
+    first.unwrap();
+    third.unwrap();
     let found = store.get(ctx, "note", &staffa_storage::Part::Int(2)).await.unwrap();
     assert_eq!(found, staffa_storage::Seen::Absent { last: 0 });
     store.close(ctx).await.unwrap();
