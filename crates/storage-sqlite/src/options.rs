@@ -16,11 +16,13 @@ pub struct Options {
     pub synchronous: Synchronous,
     /// Threads that read, each with a connection of its own; at least 1. Default: 4.
     pub readers: usize,
-    /// Reads that wait for a thread at most; a further one waits for a place, within its deadline. Default: 1,024.
+    /// Reads that wait for a thread at most; a further one waits for a place. Default: 1,024.
     pub read_queue_max: usize,
-    /// Writes that wait for the writer at most; a further one waits for a place, within its deadline.
-    /// Default: 1,024.
+    /// Writes that wait for the writer at most; a further one waits for a place. Default: 1,024.
     pub write_queue_max: usize,
+    /// How long a read or write waits for a place at most, and never beyond its deadline; then it is
+    /// [`staffa_storage::Error::Unavailable`]. Default: 5 s.
+    pub place_wait: Duration,
     /// Units that share one commit at most; at least 1. Default: 128.
     pub group_units_max: usize,
     /// Bytes of documents, events and answers that share one commit, about; a larger unit commits alone. Default: 8 MiB.
@@ -45,6 +47,7 @@ impl Default for Options {
             readers: 4,
             read_queue_max: 1_024,
             write_queue_max: 1_024,
+            place_wait: Duration::from_secs(5),
             group_units_max: 128,
             group_bytes_max: 8 << 20,
             busy_wait: Duration::from_secs(2),

@@ -9,14 +9,16 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use staffa_context::{Context, Series};
 use staffa_storage::{Error, Result};
-use tokio::sync::{Semaphore, TryAcquireError};
+use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError};
 
 /// A bounded queue: tasks wait for a place without blocking, threads block for a job.
 pub(crate) struct Queue<T> {
     places: Semaphore,
+    place_wait: Duration,
     waiting: Mutex<Waiting<T>>,
     filled: Condvar,
     length: Series,
@@ -32,19 +34,21 @@ struct Waiting<T> {
 }
 
 impl<T> Queue<T> {
-    pub(crate) fn new(length_max: usize, length: Series) -> Self {
+    pub(crate) fn new(length_max: usize, place_wait: Duration, length: Series) -> Self {
         Self {
             places: Semaphore::new(length_max.clamp(1, Semaphore::MAX_PERMITS)),
+            place_wait,
             waiting: Mutex::new(Waiting { jobs: VecDeque::new(), idle: 0, waking: false, closed: false }),
             filled: Condvar::new(),
             length,
         }
     }
 
-    /// Puts a job in; waits for a place within the context. Cancel-safe: a job is put in or dropped.
+    /// Puts a job in; waits for a place within the context and the wait of [`Queue::new`]. Cancel-safe: a job is put in or
+    /// dropped.
     pub(crate) async fn push(&self, ctx: &Context, job: T) -> Result<()> {
         let place = match self.places.try_acquire() {
-            Err(TryAcquireError::NoPermits) => ctx.run(self.places.acquire()).await?.map_err(|_| closed())?,
+            Err(TryAcquireError::NoPermits) => self.place(ctx).await?,
             place => place.map_err(|_| closed())?,
         };
         let mut waiting = self.lock();
@@ -56,6 +60,20 @@ impl<T> Queue<T> {
         self.length.set(waiting.jobs.len() as i64);
         self.wake(waiting);
         Ok(())
+    }
+
+    async fn place(&self, ctx: &Context) -> Result<SemaphorePermit<'_>> {
+        let waiting = ctx.with_timeout(self.place_wait);
+        match waiting.run(self.places.acquire()).await {
+            Ok(place) => place.map_err(|_| closed()),
+            Err(_) => {
+                ctx.check()?;
+                Err(Error::Unavailable(format!(
+                    "the queue of the store's threads stayed full for {:?} (`place_wait`): try again, or ask less of it at once",
+                    self.place_wait
+                )))
+            }
+        }
     }
 
     /// The next job; blocks the thread for it. `None` once the queue is closed and empty.

@@ -73,8 +73,8 @@ impl Sqlite {
         let mut store = Self {
             tables: Tables::default(),
             meters: Meters::new(ctx, SYSTEM, &OPERATION_SECONDS, schemas.iter().map(|schema| schema.kind)),
-            reads: Arc::new(Queue::new(options.read_queue_max, length("read"))),
-            writes: Arc::new(Queue::new(options.write_queue_max, length("write"))),
+            reads: Arc::new(Queue::new(options.read_queue_max, options.place_wait, length("read"))),
+            writes: Arc::new(Queue::new(options.write_queue_max, options.place_wait, length("write"))),
             path: path.clone(),
             busy_wait: options.busy_wait,
             alive,

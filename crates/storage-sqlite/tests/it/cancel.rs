@@ -118,9 +118,11 @@ async fn work_whose_caller_has_left_is_never_begun() {
 }
 
 #[tokio::test]
-async fn a_full_queue_waits_within_the_deadline() {
+async fn a_full_queue_waits_within_the_deadline_and_no_longer_than_its_own_wait() {
     let folder = Folder::new();
-    let store = folder.open(staffa_storage_sqlite::Options { read_queue_max: 1, ..quick() }).await;
+    let place_wait = Duration::from_millis(50);
+    let options = staffa_storage_sqlite::Options { read_queue_max: 1, place_wait, ..quick() };
+    let store = folder.open(options).await;
     let (held, _cancel) = Context::background().with_cancel();
     let (read, begun, _ended) = endless(&store, &held);
     let mut read = Box::pin(read);
@@ -131,6 +133,11 @@ async fn a_full_queue_waits_within_the_deadline() {
     assert!(poll_once(queued.as_mut()).is_pending());
     let short = ctx.with_timeout(Duration::from_millis(20));
     assert_eq!(store.ping(&short).await, Err(Error::Ended(Cause::DeadlineExceeded)));
+    let refused = store.ping(&ctx).await;
+    assert!(
+        matches!(&refused, Err(Error::Unavailable(words)) if words.contains("place_wait")),
+        "{refused:?}"
+    );
     drop(read);
     queued.await.unwrap();
 }
