@@ -25,6 +25,13 @@ impl Parts {
         self.records.update_one(doc! { "_id": "format" }, noted).await.unwrap();
     }
 
+    /// As a build of the same format left it that did not count turns.
+    async fn without_turns(&self) {
+        let uncounted = doc! { "$unset": { "turn": "" } };
+        self.records.update_one(doc! { "_id": "format" }, uncounted.clone()).await.unwrap();
+        self.gates.update_many(doc! { "frozen": { "$exists": true } }, uncounted).await.unwrap();
+    }
+
     async fn shut(&self) -> u64 {
         self.gates.count_documents(doc! { "frozen": true }).await.unwrap()
     }
@@ -47,6 +54,37 @@ async fn a_store_with_an_open_gate_is_not_frozen() {
     assert_eq!(store.is_frozen(&place.ctx).await, Ok(false));
     store.freeze(&place.ctx, false).await.unwrap();
     insert(&place.ctx, &store, &[product("B", 1)]).await.unwrap();
+    place.remove().await;
+}
+
+#[tokio::test]
+async fn a_database_whose_gates_have_no_turn_is_frozen_and_thawed() {
+    let place = Place::new();
+    place.open().await.close(&place.ctx).await.unwrap();
+    let parts = Parts::of(&place).await;
+    parts.without_turns().await;
+    let store = place.open().await;
+    assert_eq!(store.is_frozen(&place.ctx).await, Ok(false));
+    store.freeze(&place.ctx, true).await.unwrap();
+    assert_eq!(parts.shut().await, 64);
+    assert_eq!(insert(&place.ctx, &store, &[product("A", 1)]).await, Err(Error::Frozen));
+    // It was frozen by such a build.
+    parts.without_turns().await;
+    assert_eq!(store.is_frozen(&place.ctx).await, Ok(true));
+    assert_eq!(insert(&place.ctx, &store, &[product("A", 1)]).await, Err(Error::Frozen));
+    store.freeze(&place.ctx, false).await.unwrap();
+    assert_eq!(parts.shut().await, 0);
+    insert(&place.ctx, &store, &[product("A", 1)]).await.unwrap();
+    place.remove().await;
+}
+
+#[tokio::test]
+async fn a_freezing_that_lacks_a_gate_says_so() {
+    let place = Place::new();
+    let store = place.open().await;
+    Parts::of(&place).await.gates.delete_one(doc! { "_id": 7 }).await.unwrap();
+    let froze = store.freeze(&place.ctx, true).await;
+    assert!(matches!(&froze, Err(Error::Unusable(words)) if words.contains("gate")), "{froze:?}");
     place.remove().await;
 }
 
