@@ -7,19 +7,17 @@ use std::fmt;
 
 use bson::raw::RawDocumentBuf;
 use bson::{Bson, Document, doc};
-use futures_util::TryStreamExt;
-use mongodb::ClientSession;
-use mongodb::options::Hint;
+use mongodb::options::{FindOptions, Hint};
 use staffa_storage::{Error, Part, Result, Row};
 
 use crate::call::Call;
 use crate::commit::holders;
-use crate::error::{DUPLICATE_KEY, WRITE_CONFLICT, told};
+use crate::error::{DUPLICATE_KEY, WRITE_CONFLICT};
 use crate::row::{self, Stored, text};
 use crate::schema::STALE;
-use crate::shared::Shared;
+use crate::shared::{Shared, most};
 use crate::table::{IndexSet, Table};
-use crate::transaction::{done, raw, refused};
+use crate::transaction::{Stop, Transaction, done, raw, refused};
 
 /// Rows whose keys are made at once.
 const BATCH: usize = 200;
@@ -31,37 +29,30 @@ const COUNTED_MAX: usize = 10_000;
 /// A row that is not in an index, with the key that it has.
 pub(crate) type Keyed = (Row, Vec<Part>);
 
-/// The rows that are not in an index, in the state that a session sees, each with its key.
+/// The rows that are not in an index, in the state that a transaction sees, each with its key.
 ///
 /// # Errors
 ///
 /// [`Error::Unavailable`] when there are more than a read should work out by itself; their keys are then made in the background.
 pub(crate) async fn outside(
     store: &Shared,
-    call: &Call,
     table: &Table,
     place: usize,
     having: &[&str],
-    session: &mut ClientSession,
-) -> Result<Vec<Keyed>> {
-    let id = session.id().clone();
-    let rows = store.database.collection::<RawDocumentBuf>(&table.name);
-    let find = async {
-        let limit = i64::try_from(AT_ONCE_MAX + 1).unwrap_or(i64::MAX);
-        let find = rows.find(stale(having)).hint(Hint::Name(STALE.into())).limit(limit);
-        let mut cursor = find.max_time(store.max_time(call)).session(&mut *session).await?;
-        cursor.stream(&mut *session).try_collect::<Vec<_>>().await
-    };
-    let found = store.stoppable(call, &id, find).await.map_err(told)?;
+    tx: &mut Transaction<'_>,
+) -> Result<Vec<Keyed>, Stop> {
+    let find = FindOptions::builder().hint(Hint::Name(STALE.into())).limit(most(AT_ONCE_MAX + 1)).build();
+    let found = tx.read(&table.name, stale(having), find).await?;
     if found.len() > AT_ONCE_MAX {
         store.registry.stale.notify_one();
         let index = table.indexes.get(place).map_or("", |index| index.schema.name);
         return Err(Error::Unavailable(format!(
             "the index {index} of {} is being built: more than {AT_ONCE_MAX} rows to go",
             table.kind
-        )));
+        ))
+        .into());
     }
-    found.iter().map(|row| keyed(table, place, row)).collect()
+    Ok(found.iter().map(|row| keyed(table, place, row)).collect::<Result<_>>()?)
 }
 
 fn keyed(table: &Table, place: usize, row: &RawDocumentBuf) -> Result<Keyed> {

@@ -107,6 +107,7 @@ mod schema;
 mod session;
 mod settle;
 mod shared;
+mod snapshot;
 mod table;
 mod transaction;
 mod value;

@@ -1,9 +1,13 @@
 //! Who has the database open, and what is left of those that are gone.
 //!
 //! A transaction whose process was killed stays open on the server, by default for a minute, and what it wrote is locked meanwhile. So
-//! each store that writes enters the sessions of its transactions in `staffa_meta`, and answers whoever asks whether it is still there.
+//! each store that has transactions enters the sessions of its transactions in `staffa_meta`, and answers whoever asks whether it is still there.
 //! Who opens a database asks, and so does who is held up. Invariants:
-//! 1. A session is entered before its first transaction.
+//! 1. A session is entered before its first transaction, of a unit or of a read: all begin in one place. The driver gives the same
+//!    few sessions again and again, so most transactions find theirs entered, and ask nothing. The one gap: when others have
+//!    killed a store's sessions since it was silent, it still takes them for entered until its next answer, or the next session
+//!    that it enters, finds the record gone, which is [`ANSWER_EVERY`] later at most if the server answers. A transaction that
+//!    begins in between is nobody's to end: if its process is killed too, it ends by the server's limit.
 //! 2. A store that has left one question without answer for [`SILENCE_MAX`] is taken for gone: its sessions are killed, and then its
 //!    record is removed. So its transactions have ended before nobody knows of them.
 //! 3. Nothing but time depends on that nobody is mistaken: one that was only silent loses its transactions under way, which the server
@@ -84,8 +88,9 @@ impl Presence {
             entered = store.update(call, META, vec![statement]).await?;
         }
         done(&entered)?;
+        let is_new = entered.contains_key("upserted");
         let mut known = self.entered();
-        if known.len() >= SESSIONS_MAX {
+        if is_new || known.len() >= SESSIONS_MAX {
             known.clear();
         }
         known.insert(id.bytes.clone());

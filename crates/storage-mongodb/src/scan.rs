@@ -1,20 +1,19 @@
 //! Reads by index: a page is read in segments ([`staffa_storage::segment`]), each an equality and one range on the fields of the index in their order,
 //! so that the server seeks in the index and never sorts.
 
-use bson::raw::{RawBsonRef, RawDocument, RawDocumentBuf};
+use bson::raw::{RawBsonRef, RawDocument};
 use bson::{Bson, Document, doc};
-use futures_util::TryStreamExt;
-use mongodb::ClientSession;
-use mongodb::options::ReadConcern;
+use mongodb::options::{FindOptions, Hint};
 use staffa_storage::segment::{Edge, Range, Segment, misfit, segments};
 use staffa_storage::{By, Found, Part, PartType, Result, Scan};
 
 use crate::backfill::{self, Keyed};
 use crate::call::Call;
-use crate::error::told;
 use crate::row::{self, Stored};
-use crate::shared::Shared;
+use crate::shared::{Shared, most};
+use crate::snapshot::{self, Look};
 use crate::table::{Index, Table};
+use crate::transaction::{Stop, Transaction};
 
 /// How many rows a read works out at each time before it makes their keys.
 const SETTLED_AT: usize = 20;
@@ -50,34 +49,59 @@ async fn page(
 ) -> Result<Vec<Found>> {
     let order = Order::of(table, scan)?;
     let segments = order.segments(scan)?;
-    let mut session = store.client.start_session().await.map_err(told)?;
-    // What is read in several statements is read of one state.
-    let several = segments.len() > 1 || having.is_some();
-    if several {
-        session.start_transaction().read_concern(ReadConcern::snapshot()).await.map_err(told)?;
+    if let ([segment], None) = (&segments[..], having) {
+        return order.alone(store, call, segment, scan).await;
     }
-    let mut read = read(store, call, &order, &segments, scan, &mut session).await;
-    let mut outside = 0;
-    if let (Ok(found), Some((place, having))) = (&mut read, having) {
-        match backfill::outside(store, call, table, place, having, &mut session).await {
-            Ok(rows) => {
-                outside = rows.len();
-                add(found, rows, scan);
-                if let Some(index) = order.index.filter(|index| index.schema.unique && is_double(found)) {
-                    read = Err(backfill::two_with_one(table.kind, index.schema.name));
-                }
-            }
-            Err(error) => read = Err(error),
-        }
-    }
-    if several {
-        // It wrote nothing: what is left of it ends with its session at the latest.
-        let _ = session.abort_transaction().await;
-    }
+    let (found, outside) =
+        snapshot::read(store, call, &Page { store, order, segments, scan, having }).await?;
     if let (SETTLED_AT.., Some((_, having))) = (outside, having) {
         backfill::settle(store, call, table, having).await;
     }
-    read
+    Ok(found)
+}
+
+/// A page that is read in several statements, of one state.
+struct Page<'a> {
+    store: &'a Shared,
+    order: Order<'a>,
+    segments: Vec<Segment>,
+    scan: &'a Scan,
+    having: Option<(usize, &'a [&'a str])>,
+}
+
+impl Look for Page<'_> {
+    /// The page, and how many rows are not in the index.
+    type Output = (Vec<Found>, usize);
+
+    async fn look(&self, tx: &mut Transaction<'_>) -> Result<Self::Output, Stop> {
+        let mut found = self.indexed(tx).await?;
+        let Some((place, having)) = self.having else { return Ok((found, 0)) };
+        let table = self.order.table;
+        let rows = backfill::outside(self.store, table, place, having, tx).await?;
+        let outside = rows.len();
+        add(&mut found, rows, self.scan);
+        match self.order.index.filter(|index| index.schema.unique && is_double(&found)) {
+            Some(index) => Err(backfill::two_with_one(table.kind, index.schema.name).into()),
+            None => Ok((found, outside)),
+        }
+    }
+}
+
+impl Page<'_> {
+    async fn indexed(&self, tx: &mut Transaction<'_>) -> Result<Vec<Found>, Stop> {
+        let (order, limit) = (&self.order, self.scan.limit);
+        let mut found = Vec::new();
+        for segment in &self.segments {
+            if found.len() >= limit {
+                break;
+            }
+            let find = order.options(segment, self.scan, limit - found.len());
+            for document in tx.read(&order.table.name, order.filter(segment), find).await? {
+                found.push(order.found(&document)?);
+            }
+        }
+        Ok(found)
+    }
 }
 
 /// Adds rows that are not in the index to those that were found by it.
@@ -106,27 +130,6 @@ fn covers(scan: &Scan, key: &[Part], id: &Part) -> bool {
     key.starts_with(&scan.equal) && bounded && after
 }
 
-async fn read(
-    store: &Shared,
-    call: &Call,
-    order: &Order<'_>,
-    segments: &[Segment],
-    scan: &Scan,
-    session: &mut ClientSession,
-) -> Result<Vec<Found>> {
-    let mut found = Vec::new();
-    for segment in segments {
-        call.check()?;
-        if found.len() >= scan.limit {
-            break;
-        }
-        for document in order.read(store, call, segment, scan, scan.limit - found.len(), session).await? {
-            found.push(order.found(&document)?);
-        }
-    }
-    Ok(found)
-}
-
 /// The fields that order a scan, the id last.
 struct Order<'a> {
     table: &'a Table,
@@ -153,32 +156,30 @@ impl<'a> Order<'a> {
         segments(scan, &types)
     }
 
-    async fn read(
-        &self,
-        store: &Shared,
-        call: &Call,
-        segment: &Segment,
-        scan: &Scan,
-        limit: usize,
-        session: &mut ClientSession,
-    ) -> Result<Vec<RawDocumentBuf>> {
-        let id = session.id().clone();
-        let rows = store.database.collection::<RawDocumentBuf>(&self.table.name);
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let find = async {
-            let find = rows.find(self.filter(segment)).sort(self.sort(segment, scan.descending)).limit(limit);
-            let find = find.hint(self.hint()).max_time(store.max_time(call));
-            let find = find.batch_size(u32::try_from(limit).unwrap_or(u32::MAX));
-            let mut cursor = find.session(&mut *session).await?;
-            cursor.stream(&mut *session).try_collect().await
-        };
-        store.stoppable(call, &id, find).await.map_err(told)
+    /// A page of one statement, which needs no transaction.
+    async fn alone(&self, store: &Shared, call: &Call, segment: &Segment, scan: &Scan) -> Result<Vec<Found>> {
+        call.check()?;
+        if scan.limit == 0 {
+            return Ok(Vec::new());
+        }
+        let find = self.options(segment, scan, scan.limit);
+        let read = store.read(call, &self.table.name, self.filter(segment), find).await?;
+        read.iter().map(|document| self.found(document)).collect()
     }
 
-    fn hint(&self) -> mongodb::options::Hint {
+    fn options(&self, segment: &Segment, scan: &Scan, limit: usize) -> FindOptions {
+        FindOptions::builder()
+            .sort(self.sort(segment, scan.descending))
+            .hint(self.hint())
+            .limit(most(limit))
+            .batch_size(u32::try_from(limit).unwrap_or(u32::MAX))
+            .build()
+    }
+
+    fn hint(&self) -> Hint {
         match self.index {
-            None => mongodb::options::Hint::Keys(doc! { "_id": 1 }),
-            Some(index) => mongodb::options::Hint::Name(index.name.clone()),
+            None => Hint::Keys(doc! { "_id": 1 }),
+            Some(index) => Hint::Name(index.name.clone()),
         }
     }
 

@@ -176,8 +176,8 @@ impl Shared {
         skip: u64,
         limit: usize,
     ) -> Result<Vec<RawDocumentBuf>> {
-        let find = FindOptions::builder().sort(sort).skip(skip).build();
-        self.read(call, collection, filter, find, limit).await
+        let find = FindOptions::builder().sort(sort).skip(skip).limit(most(limit)).build();
+        self.read(call, collection, filter, find).await
     }
 
     /// The same by an index of this name, in its order.
@@ -189,24 +189,23 @@ impl Shared {
         index: &str,
         limit: usize,
     ) -> Result<Vec<RawDocumentBuf>> {
-        let find = FindOptions::builder().hint(Hint::Name(index.into())).build();
-        self.read(call, collection, filter, find, limit).await
+        let find = FindOptions::builder().hint(Hint::Name(index.into())).limit(most(limit)).build();
+        self.read(call, collection, filter, find).await
     }
 
-    async fn read(
+    /// All documents that match outside of a transaction, as the options say.
+    pub(crate) async fn read(
         &self,
         call: &Call,
         collection: &str,
         filter: Document,
         find: FindOptions,
-        limit: usize,
     ) -> Result<Vec<RawDocumentBuf>> {
         let mut session = self.client.start_session().await.map_err(told)?;
         let id = session.id().clone();
         let found = self.database.collection::<RawDocumentBuf>(collection);
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let read = async {
-            let find = found.find(filter).with_options(find).limit(limit).max_time(self.max_time(call));
+            let find = found.find(filter).with_options(find).max_time(self.max_time(call));
             let mut cursor = find.session(&mut session).await?;
             cursor.stream(&mut session).try_collect().await
         };
@@ -273,4 +272,9 @@ impl Shared {
         let find = found.find_one(named).max_time(self.max_time(call)).session(&mut session);
         self.stoppable(call, &id, async { find.await }).await.map_err(told)
     }
+}
+
+/// A limit as the server takes it; 0 would be none.
+pub(crate) fn most(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
 }

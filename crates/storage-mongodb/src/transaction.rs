@@ -24,10 +24,10 @@ use crate::error::{
 use crate::freezing;
 use crate::shared::Shared;
 
-/// How often a unit is run before it gives way to others.
-const ATTEMPTS_MAX: u32 = 16;
+/// How often a unit or a read is run before it gives way to others.
+pub(crate) const ATTEMPTS_MAX: u32 = 16;
 /// From how many on it may be one that is gone whom it waits for.
-const HELD_UP_AT: u32 = 8;
+pub(crate) const HELD_UP_AT: u32 = 8;
 /// Bytes of statements in one command: the server takes 16 MiB, and one document may have half of it.
 const COMMAND_BYTES: usize = 4 << 20;
 /// How long a server that could not be told of a transaction's end is tried again: by then it ends it by itself.
@@ -120,7 +120,7 @@ pub(crate) async fn run<W: Work>(store: &Shared, call: &Call, work: &W) -> Resul
 }
 
 /// Waits a little longer each time, and never as long as another unit that waits.
-async fn pause(call: &Call, attempt: u32) -> Result<()> {
+pub(crate) async fn pause(call: &Call, attempt: u32) -> Result<()> {
     let ctx = call.context();
     let most = 2_u64 << attempt.min(5);
     let micros = (ctx.uuid().as_u128() % u128::from(most * 1_000)) as u64;
@@ -243,7 +243,8 @@ impl<'a> Transaction<'a> {
         self.read(collection, filter, find).await
     }
 
-    async fn read(
+    /// All documents that match, as the options say.
+    pub(crate) async fn read(
         &mut self,
         collection: &str,
         filter: Document,

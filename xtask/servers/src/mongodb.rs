@@ -13,10 +13,22 @@ use crate::{Result, Setup};
 /// The message kind that commands travel in.
 const OP_MSG: u32 = 2013;
 
-const MONGOD: &[&str] =
-    &["--bind_ip=127.0.0.1", "--port={port}", "--dbpath={folder}/data", "--replSet=staffa", "--nounixsocket"];
-const SECANTUS: &[&str] =
-    &["--host=127.0.0.1", "--port={port}", "--storage-path={folder}/data", "--cache-size=256M"];
+/// Tests ask both for faults.
+const MONGOD: &[&str] = &[
+    "--bind_ip=127.0.0.1",
+    "--port={port}",
+    "--dbpath={folder}/data",
+    "--replSet=staffa",
+    "--nounixsocket",
+    "--setParameter=enableTestCommands=1",
+];
+const SECANTUS: &[&str] = &[
+    "--host=127.0.0.1",
+    "--port={port}",
+    "--storage-path={folder}/data",
+    "--cache-size=256M",
+    "--enable-test-commands",
+];
 
 pub(crate) fn start(target: &Path, setup: &Setup) -> Result<Server> {
     let (name, program, mut arguments) = match programs::mongodb(target)? {

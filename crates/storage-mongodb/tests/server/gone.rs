@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bson::{Document, doc};
 use staffa_context::{Context, Instant};
-use staffa_storage::{Error, Moving, Result, Schema, Store};
+use staffa_storage::{Error, Moving, Part, Result, Schema, Seen, Store};
 use staffa_storage_mongodb::{MongoDb, Session};
 
 use crate::place::{Place, Product, insert, product};
@@ -137,6 +137,49 @@ async fn a_store_that_was_taken_for_gone_enters_itself_anew() {
         try_touch(&place, &store).await.unwrap();
         place.ctx.sleep(Duration::from_millis(100)).await.unwrap();
     }
+    place.remove().await;
+}
+
+/// Two transactions at once, on two sessions.
+async fn touch_twice(place: &Place, store: &Arc<MongoDb>) {
+    let meeting = Arc::new(tokio::sync::Barrier::new(2));
+    let meet = || {
+        let meeting = Arc::clone(&meeting);
+        let write = store.write(&place.ctx, |_| {
+            Box::pin(async move {
+                meeting.wait().await;
+                Ok(())
+            })
+        });
+        async { write.await.unwrap() }
+    };
+    tokio::join!(meet(), meet());
+}
+
+#[tokio::test]
+async fn a_record_that_a_new_session_makes_anew_gets_the_others_too() {
+    let place = Place::new();
+    let store = place.open().await;
+    insert(&place.ctx, &store, &[product("A", 1)]).await.unwrap();
+    let meta = place.by_hand().await.collection::<Document>("staffa_meta");
+    meta.delete_one(doc! { "_id": { "$regex": "^store\\." } }).await.unwrap();
+    for _ in 0..3 {
+        touch_twice(&place, &store).await;
+    }
+    let record = meta.find_one(doc! { "_id": { "$regex": "^store\\." } }).await.unwrap().unwrap();
+    assert!(record.get_array("sessions").unwrap().len() >= 2, "{record}");
+    place.remove().await;
+}
+
+#[tokio::test]
+async fn who_only_reads_several_statements_is_known_too() {
+    let place = Place::new();
+    let store = place.open().await;
+    let seen = store.get_many(&place.ctx, "product", &[Part::Text("A".into())]).await.unwrap();
+    assert_eq!(seen, [Seen::Absent { last: 0 }]);
+    assert_eq!(records(&place).await, 1);
+    store.close(&place.ctx).await.unwrap();
+    assert_eq!(records(&place).await, 0);
     place.remove().await;
 }
 

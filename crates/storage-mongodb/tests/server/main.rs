@@ -1,6 +1,7 @@
 //! The MongoDB adapter over a server, at `STAFFA_TEST_MONGODB`.
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
+mod busy;
 mod foreign;
 mod frozen;
 mod gone;
