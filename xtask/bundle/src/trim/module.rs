@@ -29,6 +29,9 @@ pub(super) struct Module<'a> {
     pub(super) data_links: Vec<Link>,
 }
 
+/// How the symbol of `std::panicking::set_hook` is named, whatever is around it.
+const SET_HOOK: &str = "9panicking8set_hook";
+
 /// Something that has a place.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Symbol {
@@ -156,6 +159,9 @@ impl<'a> Module<'a> {
 
 fn symbol(info: SymbolInfo<'_>, starts: &Starts) -> Result<Symbol> {
     Ok(match info {
+        SymbolInfo::Func { name: Some(name), .. } if name.contains(SET_HOOK) => {
+            bail!("the page sets a hook for panics, and panics are left out of it")
+        }
         SymbolInfo::Func { index, .. } => Symbol::Function(index),
         SymbolInfo::Data { flags, symbol: Some(data), .. } => {
             let start = starts.segments.get(usize::try_from(data.index)?).context("data of no segment")?;

@@ -1,9 +1,10 @@
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
 use wasm_encoder::{
-    CodeSection, ConstExpr, CustomSection, DataSection, DataSymbolDefinition, ElementSection, Elements,
-    EntityType, ExportKind, ExportSection, Function, FunctionSection, ImportSection, LinkingSection,
-    MemorySection, MemoryType, Module, RefType, SymbolTable, TableSection, TableType, TypeSection, ValType,
+    BlockType, CodeSection, ConstExpr, CustomSection, DataSection, DataSymbolDefinition, ElementSection,
+    Elements, EntityType, ExportKind, ExportSection, Function, FunctionSection, ImportSection,
+    LinkingSection, MemorySection, MemoryType, Module, RefType, SymbolTable, TableSection, TableType,
+    TypeSection, ValType,
 };
 use wasmparser::{Operator, Parser, Payload};
 
@@ -21,10 +22,24 @@ const PAGE: u32 = 1;
 const PANIC: u32 = 2;
 const STOP: u32 = 3;
 const WRITE: u32 = 4;
+/// How long the constant and the call are that a page loses with a panic.
+const CALLED: usize = 4;
 
 /// A page that panics with `WORDS` if it is asked 0, throws for 1, and else reads `FACT`. A panic writes its words by way of
 /// `TABLE`, which leads to `WRITE`.
 fn linked() -> Vec<u8> {
+    let mut panic = Function::new([]);
+    panic.instructions().local_get(0).i32_const(TABLE).call_indirect(0, 0).unreachable().end();
+    linked_with(&panic)
+}
+
+/// The same with another function for `PANIC`.
+fn linked_with(panic: &Function) -> Vec<u8> {
+    named(panic, "panic")
+}
+
+/// The same with another name for that function.
+fn named(panic: &Function, name: &str) -> Vec<u8> {
     let mut module = Module::new();
     let mut types = TypeSection::new();
     types.ty().function([ValType::I32], []);
@@ -58,30 +73,30 @@ fn linked() -> Vec<u8> {
     let mut elements = ElementSection::new();
     elements.active(None, &ConstExpr::i32_const(1), Elements::Functions([WRITE].as_slice().into()));
     module.section(&elements);
-    module.section(&code());
+    module.section(&code(panic));
     let mut data = DataSection::new();
     data.active(0, &ConstExpr::i32_const(0), *b"it broke a fact.\x01\0\0\0\0\0\0\0");
     module.section(&data);
     let bytes = module.clone().finish();
-    module.section(&symbols());
+    module.section(&symbols(name));
     module.section(&CustomSection { name: "reloc.CODE".into(), data: links(&bytes).into() });
     let data_link = [6, 1, 2, 22, (DATA_SYMBOLS + WRITE) as u8];
     module.section(&CustomSection { name: "reloc.DATA".into(), data: data_link.as_slice().into() });
     module.finish()
 }
 
-fn code() -> CodeSection {
+fn code(panic: &Function) -> CodeSection {
     let mut code = CodeSection::new();
     let mut page = Function::new([]);
     page.instructions()
-        .block(wasm_encoder::BlockType::Empty)
+        .block(BlockType::Empty)
         .local_get(0)
         .br_if(0)
         .i32_const(WORDS)
         .call(PANIC)
         .unreachable()
         .end()
-        .block(wasm_encoder::BlockType::Empty)
+        .block(BlockType::Empty)
         .local_get(0)
         .br_if(0)
         .local_get(0)
@@ -92,9 +107,7 @@ fn code() -> CodeSection {
         .drop()
         .end();
     code.function(&page);
-    let mut panic = Function::new([]);
-    panic.instructions().local_get(0).i32_const(TABLE).call_indirect(0, 0).unreachable().end();
-    code.function(&panic);
+    code.function(panic);
     let mut stop = Function::new([]);
     stop.instructions().local_get(0).call(THROW).unreachable().end();
     code.function(&stop);
@@ -104,14 +117,14 @@ fn code() -> CodeSection {
     code
 }
 
-fn symbols() -> LinkingSection {
+fn symbols(panic: &str) -> LinkingSection {
     let mut symbols = SymbolTable::new();
     for (name, offset) in [("words", WORDS), ("fact", FACT), ("table", TABLE)] {
         let symbol = DataSymbolDefinition { index: 0, offset: offset as u32, size: 8 };
         symbols.data(0, name, Some(symbol));
     }
     symbols.function(SymbolTable::WASM_SYM_UNDEFINED, THROW, None);
-    for (index, name) in (PAGE..).zip(["page", "panic", "stop", "write"]) {
+    for (index, name) in (PAGE..).zip(["page", panic, "stop", "write"]) {
         symbols.function(0, index, Some(name));
     }
     let mut linking = LinkingSection::new();
@@ -191,4 +204,42 @@ fn a_module_without_the_linkers_tables_is_refused() {
     let whole = linked();
     let start = whole.windows(7).position(|name| name == b"linking").unwrap();
     assert!(trim(&whole[..start - 3]).is_err());
+}
+
+#[test]
+fn who_serves_for_ever_by_pointer_is_no_panic() {
+    let mut serve = Function::new([]);
+    serve
+        .instructions()
+        .loop_(BlockType::Empty)
+        .local_get(0)
+        .i32_const(TABLE)
+        .call_indirect(0, 0)
+        .br(0)
+        .end()
+        .unreachable()
+        .end();
+    let (lens, data, _) = shape(&trim(&linked_with(&serve)).unwrap());
+    assert_eq!(lens[0], 25 + CALLED);
+    assert_eq!(&data[..8], b"it broke");
+}
+
+#[test]
+fn operators_whose_ways_are_not_known_are_refused() {
+    let mut tail_call = Function::new([]);
+    tail_call.instructions().local_get(0).return_call(STOP).end();
+    let mut caught = Function::new([]);
+    caught.instructions().try_table(BlockType::Empty, []).end().end();
+    for unknown in [tail_call, caught] {
+        let refused = trim(&linked_with(&unknown)).unwrap_err();
+        assert!(format!("{refused:#}").contains("ways are not known"), "{refused:#}");
+    }
+}
+
+#[test]
+fn a_page_that_sets_a_hook_for_panics_is_refused() {
+    let mut empty = Function::new([]);
+    empty.instructions().end();
+    let refused = trim(&named(&empty, "_RNvNtCsebHcaeoSrxy_3std9panicking8set_hook")).unwrap_err();
+    assert!(refused.to_string().contains("hook"), "{refused:#}");
 }
