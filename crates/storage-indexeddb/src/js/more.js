@@ -14,6 +14,7 @@ import {
   KEPT,
   keyed,
   leave,
+  listened,
   operate,
   OUTBOX,
   row,
@@ -92,8 +93,7 @@ export const scan = (number, on, asked) =>
       if (records) return records.map((record) => [field(record.keys, what[0], "string"), row(record)]);
       const store = begin(call, database, [table.name], "readwrite").objectStore(table.name);
       await backfill(store, table, database.indexes.keysOf, false);
-      await finish(call);
-      call.isCommitting = false;
+      await end(call);
     }
     throw unavailable("another tab with an older page writes too fast: close or reload it");
   });
@@ -124,8 +124,8 @@ function lookAt(store, table) {
   const first = (range) => answer(writers.getAllKeys(range, 1));
   const stale = staleRanges(table).map(first);
   return {
-    isStale: Promise.all(stale).then((found) => found.some((keys) => keys.length)),
-    newer: first(newerRange(table)),
+    isStale: listened(Promise.all(stale).then((found) => found.some((keys) => keys.length))),
+    newer: listened(first(newerRange(table))),
   };
 }
 

@@ -78,10 +78,16 @@ function hold(call, tx) {
     tx.oncomplete = resolve;
     tx.onabort = () => reject(tx.error ?? unavailable("the browser took the transaction back"));
   });
-  // Who waits for the end is told; one that was taken back has nobody.
-  call.ended.catch(() => {});
+  // One that was taken back has nobody who waits for its end.
+  listened(call.ended);
   call.tx = tx;
   return tx;
+}
+
+/** A promise whose failure is no surprise to the page, though nobody may come to wait for it: the call has failed before. */
+export function listened(promise) {
+  promise.catch(() => {});
+  return promise;
 }
 
 /** Commits a call's transaction, and waits for the disk as the store's options say. From here on it is not stopped. */
@@ -202,9 +208,9 @@ export const remove = (number, asked) =>
 export async function close(number) {
   const database = databases.get(number);
   if (!database) return;
-  databases.delete(number);
   shut(database, CLOSED);
-  if (database.busy) await new Promise((resolve) => (database.idle = resolve));
+  if (database.busy) await (database.rest ??= new Promise((resolve) => (database.idle = resolve)));
+  databases.delete(number);
 }
 
 /** Runs an operation in an open database: `work` gets the call, the database, and what was asked. */
@@ -439,8 +445,8 @@ export const commit = (number, on, asked) =>
 async function checkAll(tx, database, checks, kept) {
   const keptBefore = kept.map(([scope, key]) => answer(tx.objectStore(KEPT).get([scope, key])));
   const seen = checks.map(([kind, id]) => answer(tx.objectStore(tableOf(database, kind).name).get(id)));
-  if ((await Promise.all(keptBefore)).some((record) => record)) throw new Failure("Kept");
-  const records = await Promise.all(seen);
+  const [before, records] = await Promise.all([keptBefore, seen].map((asked) => Promise.all(asked)));
+  if (before.some((record) => record)) throw new Failure("Kept");
   checks.forEach((check, place) => checkOne(tableOf(database, check[0]), check, records[place]));
 }
 
