@@ -5,11 +5,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shop_contract::catalog::{BROWSE, PRICES, PRODUCT};
 use shop_core::Catalog;
+use shop_core::catalog::SlowReads;
 use staffa::{Adapter, Context, Schema, Service, Store};
 
 use crate::first;
 use crate::import;
-use crate::slow::{SlowMemory, SlowSqlite};
+use crate::slow;
 
 /// The catalogue's settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -25,7 +26,7 @@ pub(crate) fn schemas() -> Vec<Schema> {
 
 pub(crate) async fn compose(ctx: &Context, service: &mut Service<Settings>) -> staffa::Result<()> {
     let (store, adapter) = service.adapter(ctx, &service.common.store.url, schemas()).await?;
-    let catalog = Arc::new(catalog(Arc::clone(&store), adapter, service.settings.slow)?);
+    let catalog = Arc::new(catalog(Arc::clone(&store), adapter, service.settings.slow));
     import::first_products(ctx, &store, &catalog).await?;
     service.handle(BROWSE, &catalog, Catalog::browse);
     service.handle(PRODUCT, &catalog, Catalog::find);
@@ -33,13 +34,16 @@ pub(crate) async fn compose(ctx: &Context, service: &mut Service<Settings>) -> s
     Ok(())
 }
 
-fn catalog(store: Arc<dyn Store>, adapter: Adapter, slow: bool) -> staffa::Result<Catalog> {
+fn catalog(store: Arc<dyn Store>, adapter: Adapter, slow: bool) -> Catalog {
     if !slow {
-        return Ok(Catalog::new(store, None));
+        return Catalog::new(store, None);
     }
-    match adapter {
-        Adapter::Memory(_) => Ok(Catalog::new(store, Some(Arc::new(SlowMemory)))),
-        Adapter::Sqlite(sqlite) => Ok(Catalog::new(store, Some(Arc::new(SlowSqlite(sqlite))))),
-        _ => Err(staffa::Error::settings("catalog.slow: this store has no slow reads")),
-    }
+    let slow: Arc<dyn SlowReads> = match adapter {
+        #[cfg(feature = "sqlite")]
+        Adapter::Sqlite(sqlite) => Arc::new(slow::SlowSqlite(sqlite)),
+        #[cfg(feature = "postgres")]
+        Adapter::Postgres(postgres) => Arc::new(slow::SlowPostgres(postgres)),
+        _ => Arc::new(slow::Waiting),
+    };
+    Catalog::new(store, Some(slow))
 }
