@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 
-use async_nats::jetstream::context::PublishError;
+use async_nats::jetstream::context::{GetStreamError, GetStreamErrorKind, PublishError};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream};
 use async_nats::jetstream::{Context as JetStream, ErrorCode};
 use staffa_context::{Context, Failure, Kind};
@@ -77,9 +77,11 @@ pub(crate) async fn ensure(
         subjects: vec![format!("{}.dead.>", names.0), format!("{}.wish.>", names.0)],
         ..common
     };
+    // Both before either is made.
+    check_owner(ctx, jetstream, &events.name).await?;
+    check_owner(ctx, jetstream, &dead.name).await?;
     for config in [events, dead] {
         let name = config.name.clone();
-        check_owner(ctx, jetstream, &name).await?;
         ctx.run(jetstream.create_or_update_stream(config)).await?.map_err(|error| {
             let words = format!("the stream {name} of the bus cannot be made or does not fit");
             Failure::new(Kind::Unavailable, words.clone()).with_log(format!("{words}: {error}"))
@@ -92,8 +94,8 @@ pub(crate) async fn ensure(
 async fn check_owner(ctx: &Context, jetstream: &JetStream, name: &str) -> Result<(), Failure> {
     let theirs = match ctx.run(jetstream.get_stream(name)).await? {
         Ok(found) => !found.cached_info().config.description.as_deref().is_some_and(is_mark),
-        // It is made next, or cannot be for a reason that is told then.
-        Err(_) => false,
+        Err(error) if is_missing(&error) => false,
+        Err(error) => return Err(away(&error)),
     };
     if theirs {
         let words = format!(
@@ -103,6 +105,10 @@ async fn check_owner(ctx: &Context, jetstream: &JetStream, name: &str) -> Result
         return Err(Failure::new(Kind::Invalid, words));
     }
     Ok(())
+}
+
+fn is_missing(error: &GetStreamError) -> bool {
+    matches!(error.kind(), GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
 }
 
 fn is_mark(description: &str) -> bool {
