@@ -38,7 +38,7 @@ impl<E: Entity> Repository<E> {
         entity(self.store.get(ctx, E::KIND, &id).await?)
     }
 
-    /// The entities with these ids, in their order, all as of one moment and in one round trip: `None` where there is none.
+    /// The entities with these ids, in their order, all as of one moment and in one round trip or a few: `None` where there is none.
     /// An id may be there several times, and is answered each time. At most [`crate::IDS_MAX`]; for no ids the store is not asked.
     ///
     /// # Errors

@@ -89,7 +89,8 @@ pub enum Seen {
 /// series ([`crate::watch`]), and whether an operation is still wanted ([`crate::Claim`]).
 ///
 /// **Limits.** A statement ends with the context: give the server the budget that is left, and cancel besides. What waits
-/// for a place (a pool, a queue) waits within the context, and is [`crate::Error::Ended`] with it.
+/// for a place (a pool, a queue) waits within the context, and is [`crate::Error::Ended`] with it; no longer than a limit of the
+/// adapter's own, which is [`crate::Error::Unavailable`].
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// The entity of this kind and id, or how it is absent. Cancel-safe.

@@ -14,7 +14,7 @@ const ADAPTERS: [(&str, &str); 5] = [
     ("memory", "memory"),
     ("sqlite", "SQLite"),
     ("postgres", "PostgreSQL"),
-    ("mongodb", "MongoDB"),
+    ("mongodb", "MongoDB's protocol"),
     ("indexeddb", "IndexedDB"),
 ];
 
