@@ -69,6 +69,9 @@ impl Replay {
         let placed =
             place::all(ctx, &services.orders, &sold.invoices, &token, self.concurrency.into()).await?;
         println!("{placed}");
+        if placed.is_given_up() {
+            return Ok(false);
+        }
         let held = held::read(ctx, &services, &placed.orders, &sold.invoices).await.map_err(told)?;
         let findings = reconcile::reconcile(&sold, &held);
         println!("{findings}");

@@ -32,6 +32,13 @@ pub(crate) struct Placed {
     pub(crate) orders: Vec<Uuid>,
 }
 
+impl Placed {
+    /// Whether the services were away for so long that it was given up.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.failed >= FAILED_MAX
+    }
+}
+
 impl fmt::Display for Placed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "orders: {} accepted, {} failed", self.accepted, self.failed)
@@ -90,7 +97,7 @@ async fn place(
                 bar.suspend(|| eprintln!("{why}"));
             }
         }
-        if placed.failed == FAILED_MAX {
+        if placed.is_given_up() {
             eprintln!("giving up: run it again when the services are back");
             break;
         }
