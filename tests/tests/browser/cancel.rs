@@ -32,7 +32,12 @@ fn cancel_stops_the_statement_in_the_store_and_the_panel_says_why() {
     assert_eq!(page.says("[data-testid=found]", "Cancelled"), page.found());
     page.loses("[data-testid=cancel]");
 
-    let rows = page.behind("slow statement");
+    page.behind("slow statement");
+    // The store's own part is told when its thread has stopped, and the page asks again.
+    let rows = soon("the store's part", || {
+        let rows = page.rows();
+        rows.iter().any(|row| row.name.starts_with("sqlite read")).then_some(rows)
+    });
     soon("nothing in hand", || (in_hand(&shop) == 0).then_some(()));
     eprintln!("from Cancel to a store at rest and the panel that says so: {:?}", pressed.elapsed());
     let of = |service: &str, name: &str| {
