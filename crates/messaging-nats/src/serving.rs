@@ -14,7 +14,8 @@ use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::consumer::pull::{MessagesErrorKind, Stream};
 use async_nats::jetstream::{AckKind, Message};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use staffa_context::{BoxFuture, Context, Failure, Instant, Kind, Metric, MetricKind, TraceContext};
+use staffa_context::{BoxFuture, Context, Failure, Instant, Metric, MetricKind, TraceContext};
+use staffa_messaging::failures::{News, counts};
 use tokio::sync::watch;
 
 use crate::aside::Held;
@@ -68,8 +69,7 @@ pub(crate) struct Serving {
     changing: usize,
     closing: bool,
     told_full: bool,
-    /// The failure of the moment that was logged last.
-    told_moment: Option<String>,
+    news: News,
 }
 
 impl Serving {
@@ -91,7 +91,7 @@ impl Serving {
             changing: 0,
             closing: false,
             told_full: false,
-            told_moment: None,
+            news: News::default(),
         }
     }
 
@@ -281,7 +281,7 @@ impl Serving {
         let result = if handled.is_ok() { "done" } else { "failed" };
         self.ctx.series(&CONSUMED, &[("consumer", self.name()), ("result", result)]).add(1);
         if handled.is_ok() {
-            self.told_moment = None;
+            self.news.succeeded();
         }
         let Some(line) = self.line(entity) else { return };
         match handled {
@@ -309,11 +309,13 @@ impl Serving {
         let (consumer, attempts_max) = (self.name(), self.seat.options.attempts_max.max(1));
         let Some(line) = self.lines.get_mut(entity) else { return };
         line.attempts = line.attempts.saturating_add(u32::from(counts(failure.kind)));
-        let (failures, attempts) = (line.failures, line.attempts);
-        if self.is_news(&failure) {
+        let failures = line.failures;
+        if self.news.is_news(&failure) {
             tracing::warn!(%failure, consumer, failures, "the effect of an event failed");
         }
-        let Some(line) = self.lines.get_mut(entity).filter(|_| attempts >= attempts_max) else { return };
+        if line.attempts < attempts_max {
+            return;
+        }
         tracing::error!(
             %failure, consumer, failures,
             "an event failed too often and is put aside; its entity is held until somebody decides"
@@ -335,17 +337,6 @@ impl Serving {
             line.until = None;
             line.dying = Some(failure);
         }
-    }
-
-    /// Whether a failure is to be logged. Those of the moment, which all events have alike, are once, until one takes effect.
-    fn is_news(&mut self, failure: &Failure) -> bool {
-        if counts(failure.kind) {
-            return true;
-        }
-        let words = failure.to_string();
-        let is_news = self.told_moment.as_ref() != Some(&words);
-        self.told_moment = Some(words);
-        is_news
     }
 
     fn pause(&mut self, entity: &str) {
@@ -486,9 +477,4 @@ impl Serving {
         };
         let _ = ctx.shielded().with_timeout(seat.options.lease).run(letting_go).await;
     }
-}
-
-/// Whether a failure says something of the event, and not of the moment.
-fn counts(kind: Kind) -> bool {
-    !kind.is_temporary() && !matches!(kind, Kind::DeadlineExceeded | Kind::Cancelled)
 }

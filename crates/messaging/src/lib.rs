@@ -40,6 +40,7 @@ mod bus;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod dead;
+pub mod failures;
 mod in_process;
 mod inbox;
 mod relay;

@@ -7,15 +7,14 @@
 use std::collections::{HashMap, VecDeque};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use staffa_context::{
-    BoxFuture, Context, Failure, Instant, Kind, Metric, MetricKind, SpanKind, TraceContext,
-};
+use staffa_context::{BoxFuture, Context, Failure, Instant, Metric, MetricKind, SpanKind, TraceContext};
 use staffa_storage::{Event, Partitions, Result, Unsent};
 use uuid::Uuid;
 
 use super::desk::{Desk, Orders};
 use super::{Relay, Subject};
 use crate::DeadEvent;
+use crate::failures::{News, counts};
 
 const PUBLISHED: Metric = Metric {
     name: "outbox_events_published",
@@ -51,8 +50,7 @@ pub(super) struct Rounds<'a> {
     troubles: u32,
     /// Whether it said that it does not read, since too much is held.
     told_held: bool,
-    /// The failure of the moment that was logged last.
-    told_moment: Option<String>,
+    news: News,
 }
 
 /// An entity whose event failed.
@@ -99,7 +97,7 @@ impl<'a> Rounds<'a> {
             note_at: now,
             troubles: 0,
             told_held: false,
-            told_moment: None,
+            news: News::default(),
         }
     }
 
@@ -316,7 +314,7 @@ impl<'a> Rounds<'a> {
     fn published(&mut self, sent: Sent, failed: Option<(Event, Failure)>) {
         self.publishing -= 1;
         if !sent.events.is_empty() {
-            self.told_moment = None;
+            self.news.succeeded();
         }
         if !sent.events.is_empty() || failed.is_none() {
             // A failure after one that was sent is another event's first.
@@ -366,7 +364,7 @@ impl<'a> Rounds<'a> {
         let before = self.holds.get(&subject).map_or((0, 0), |hold| (hold.failures, hold.attempts));
         let failures = before.0.saturating_add(1);
         let attempts = before.1.saturating_add(u32::from(counts(failure.kind)));
-        if self.is_news(failure) {
+        if self.news.is_news(failure) {
             tracing::warn!(
                 %failure, event = event.name, kind = event.kind, entity = event.entity, failures,
                 "an event could not be published"
@@ -376,17 +374,6 @@ impl<'a> Rounds<'a> {
         let hold = Hold { failures, attempts, until, partition: event.partition() };
         self.holds.insert(subject, hold);
         attempts
-    }
-
-    /// Whether a failure is to be logged. Those of the moment, which all events have alike, are once, until an event goes out.
-    fn is_news(&mut self, failure: &Failure) -> bool {
-        if counts(failure.kind) {
-            return true;
-        }
-        let words = failure.to_string();
-        let is_news = self.told_moment.as_ref() != Some(&words);
-        self.told_moment = Some(words);
-        is_news
     }
 
     /// Nothing of the entity is in hand any more.
@@ -428,11 +415,6 @@ async fn publish(relay: &Relay, ctx: &Context, event: &Event) -> Result<(), Fail
         span.fail(failure);
     }
     published
-}
-
-/// Whether a failure says something of the event, and not of the moment.
-fn counts(kind: Kind) -> bool {
-    !kind.is_temporary() && !matches!(kind, Kind::DeadlineExceeded | Kind::Cancelled)
 }
 
 fn subject_of(event: &Event) -> Subject {
