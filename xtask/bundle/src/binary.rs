@@ -1,4 +1,4 @@
-//! How a module's file spells lengths and numbers.
+//! How a module's file spells lengths and numbers, read: `wasm_encoder::Encode` writes them.
 
 use anyhow::{Context, Result, bail};
 
@@ -13,11 +13,6 @@ pub(crate) fn sized<'a>(left: &mut &'a [u8]) -> Result<&'a [u8]> {
     Ok(bytes)
 }
 
-pub(crate) fn put_sized(made: &mut Vec<u8>, bytes: &[u8]) {
-    put_number(made, bytes.len() as u64);
-    made.extend_from_slice(bytes);
-}
-
 /// A number of seven bits a byte, the lowest first (LEB128).
 pub(crate) fn number(left: &mut &[u8]) -> Result<u64> {
     let mut number = 0;
@@ -30,12 +25,4 @@ pub(crate) fn number(left: &mut &[u8]) -> Result<u64> {
         }
     }
     bail!("a number has more than 32 bits")
-}
-
-pub(crate) fn put_number(made: &mut Vec<u8>, mut number: u64) {
-    while number > 0x7f {
-        made.push(number as u8 & 0x7f | 0x80);
-        number >>= 7;
-    }
-    made.push(number as u8);
 }

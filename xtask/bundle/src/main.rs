@@ -45,8 +45,8 @@ fn make(wasm: &Path, files: &Path, page: &Path) -> Result<()> {
     remove(&fresh)?;
     bind(wasm, &fresh).with_context(|| format!("binding {}", wasm.display()))?;
     copy(files, &fresh).with_context(|| format!("copying {}", files.display()))?;
-    script::shorten_all(&fresh)?;
-    style::shorten_all(&fresh)?;
+    shorten_all(&fresh, "js", script::shorten)?;
+    shorten_all(&fresh, "css", style::shorten)?;
     remove(page)?;
     fs::rename(&fresh, page).with_context(|| format!("{}", page.display()))
 }
@@ -72,6 +72,18 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
             copy(&entry.path(), &place)?;
         } else {
             fs::copy(entry.path(), place)?;
+        }
+    }
+    Ok(())
+}
+
+/// Shortens each text of a folder whose name ends so.
+fn shorten_all(folder: &Path, ending: &str, shorten: fn(&str) -> String) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|own| own == ending) {
+            let text = fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
+            fs::write(&path, shorten(&text)).with_context(|| format!("{}", path.display()))?;
         }
     }
     Ok(())

@@ -6,8 +6,9 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use wasm_encoder::Encode as _;
 
-use crate::binary::{HEADER_LEN, number, put_number, put_sized, sized};
+use crate::binary::{HEADER_LEN, number, sized};
 
 const IMPORTS: u8 = 2;
 const FUNCTION: u8 = 0;
@@ -33,7 +34,7 @@ fn imports_renamed(module: &[u8], names: &mut Names) -> Result<Vec<u8>> {
         let section = sized(&mut left)?;
         let made = if *kind == IMPORTS { imports(section, names)? } else { section.to_vec() };
         renamed.push(*kind);
-        put_sized(&mut renamed, &made);
+        made.encode(&mut renamed);
     }
     Ok(renamed)
 }
@@ -41,18 +42,18 @@ fn imports_renamed(module: &[u8], names: &mut Names) -> Result<Vec<u8>> {
 fn imports(mut left: &[u8], names: &mut Names) -> Result<Vec<u8>> {
     let mut made = Vec::new();
     let count = number(&mut left)?;
-    put_number(&mut made, count);
+    count.encode(&mut made);
     for _ in 0..count {
-        put_sized(&mut made, sized(&mut left)?);
+        sized(&mut left)?.encode(&mut made);
         let name = String::from_utf8(sized(&mut left)?.to_vec())?;
         // No name of the bindings begins so.
         let next = format!("${}", names.len());
         let short = names.entry(name).or_insert(next);
-        put_sized(&mut made, short.as_bytes());
+        short.as_bytes().encode(&mut made);
         let [FUNCTION, after @ ..] = left else { bail!("the page asks for something else than a function") };
         left = after;
         made.push(FUNCTION);
-        put_number(&mut made, number(&mut left)?);
+        number(&mut left)?.encode(&mut made);
     }
     Ok(made)
 }
@@ -81,13 +82,13 @@ mod tests {
     fn module(names: &[&str]) -> Vec<u8> {
         let mut section = vec![names.len() as u8];
         for name in names {
-            put_sized(&mut section, b"./page.js");
-            put_sized(&mut section, name.as_bytes());
+            b"./page.js".encode(&mut section);
+            name.as_bytes().encode(&mut section);
             section.extend([FUNCTION, 3]);
         }
         let mut module = b"\0asm\x01\0\0\0".to_vec();
         module.extend([1, 1, 0, IMPORTS]);
-        put_sized(&mut module, &section);
+        section.encode(&mut module);
         module.extend([11, 1, 0]);
         module
     }

@@ -1,25 +1,8 @@
 //! Scripts as a visitor loads them: without the comments and indents that a reader has of them.
 
-use std::fs;
-use std::path::Path;
-
-use anyhow::{Context, Result};
-
-/// Shortens each script of a folder.
-pub(crate) fn shorten_all(folder: &Path) -> Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|ending| ending == "js") {
-            let script = fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
-            fs::write(&path, shorten(&script))?;
-        }
-    }
-    Ok(())
-}
-
 /// Without lines that are blank or a comment, and without indents. A line with a part of a text of several lines, as
 /// between backticks, would lose its indent too: a script with an odd number of backticks in a line is left as it is.
-fn shorten(script: &str) -> String {
+pub(crate) fn shorten(script: &str) -> String {
     if script.lines().any(|line| line.matches('`').count() % 2 == 1) {
         return script.to_owned();
     }

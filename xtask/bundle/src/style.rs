@@ -1,24 +1,7 @@
 //! Styles as a visitor loads them: without comments, and without the blanks around what parts rules from each other.
 
-use std::fs;
-use std::path::Path;
-
-use anyhow::{Context, Result};
-
-/// Shortens each style of a folder.
-pub(crate) fn shorten_all(folder: &Path) -> Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|ending| ending == "css") {
-            let style = fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
-            fs::write(&path, shorten(&style)).with_context(|| format!("{}", path.display()))?;
-        }
-    }
-    Ok(())
-}
-
 /// Blanks within quotes count. No comment of ours has a quote in it, and no quoted text a comment.
-fn shorten(style: &str) -> String {
+pub(crate) fn shorten(style: &str) -> String {
     let style = without_comments(style);
     let mut short = String::with_capacity(style.len());
     let mut quote = None;

@@ -2,14 +2,13 @@
 
 use wasm_encoder::{
     BlockType, CodeSection, ConstExpr, CustomSection, DataSection, DataSymbolDefinition, ElementSection,
-    Elements, EntityType, ExportKind, ExportSection, Function, FunctionSection, ImportSection,
+    Elements, Encode as _, EntityType, ExportKind, ExportSection, Function, FunctionSection, ImportSection,
     LinkingSection, MemorySection, MemoryType, Module, RefType, SymbolTable, TableSection, TableType,
     TypeSection, ValType,
 };
 use wasmparser::{Operator, Parser, Payload};
 
 use super::trim;
-use crate::binary::put_number;
 
 /// The places of its data, eight bytes each; the symbol of each has its number.
 const WORDS: i32 = 0;
@@ -158,8 +157,8 @@ fn links(bytes: &[u8]) -> Vec<u8> {
     let mut made = vec![5, links.len() as u8];
     for (kind, at, symbol) in links {
         made.push(kind);
-        put_number(&mut made, at as u64);
-        put_number(&mut made, u64::from(symbol));
+        at.encode(&mut made);
+        symbol.encode(&mut made);
         made.extend((kind == 4).then_some(0));
     }
     made

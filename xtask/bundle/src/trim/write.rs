@@ -1,11 +1,12 @@
 //! The module that is left.
 
 use anyhow::{Context, Result};
+use wasm_encoder::Encode as _;
 
 use super::cut::Cuts;
 use super::live::Live;
 use super::module::Module;
-use crate::binary::{HEADER_LEN, put_number, put_sized, sized};
+use crate::binary::{HEADER_LEN, sized};
 
 const CUSTOM: u8 = 0;
 const ELEMENTS: u8 = 9;
@@ -33,7 +34,7 @@ pub(super) fn module(module: &Module<'_>, cuts: &Cuts, live: &Live) -> Result<Ve
             _ => section.to_vec(),
         };
         made.push(*kind);
-        put_sized(&mut made, &written);
+        written.encode(&mut made);
     }
     Ok(made)
 }
@@ -46,10 +47,10 @@ fn is_the_linkers(mut section: &[u8]) -> Result<bool> {
 /// Functions that are not reached keep their index, and are but a trap: the bindings' generator leaves them out.
 fn code(module: &Module<'_>, cuts: &Cuts, live: &Live) -> Vec<u8> {
     let mut made = Vec::new();
-    put_number(&mut made, module.bodies.len() as u64);
+    module.bodies.len().encode(&mut made);
     for (place, body) in module.bodies.iter().enumerate() {
         if !live.has(place) {
-            put_sized(&mut made, &STUB);
+            STUB.encode(&mut made);
             continue;
         }
         let mut kept = Vec::new();
@@ -59,7 +60,7 @@ fn code(module: &Module<'_>, cuts: &Cuts, live: &Live) -> Vec<u8> {
             from = cut.end;
         }
         kept.extend_from_slice(&module.bytes[from..body.range().end]);
-        put_sized(&mut made, &kept);
+        kept.encode(&mut made);
     }
     made
 }
@@ -71,10 +72,10 @@ fn elements(module: &Module<'_>, live: &Live, section: &[u8], start: usize) -> R
     let stub = module.pointed.iter().find(is_dead);
     let before = module.elements.start.checked_sub(start).context("the table lies elsewhere")?;
     let mut made = section[..before].to_vec();
-    put_number(&mut made, module.pointed.len() as u64);
+    module.pointed.len().encode(&mut made);
     for index in &module.pointed {
         let kept = stub.filter(|_| is_dead(&index)).unwrap_or(index);
-        put_number(&mut made, u64::from(*kept));
+        kept.encode(&mut made);
     }
     Ok(made)
 }
